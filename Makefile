@@ -1,0 +1,60 @@
+# `make` lists the targets.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+PLATFORMS   = android/arm64 ios/arm64 windows/amd64 darwin/arm64 js/wasm
+
+FUZZTIME = 30s
+CHECKS   = 10000
+BENCH    = .
+
+# The folders of the modules of go.work.
+modules = $$(go list -m -f '{{.Dir}}')
+
+.PHONY: help test lint platforms race bench demo spec fuzz nightly fmt tidy
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
+
+test: lint platforms ## all checks and all tests of all modules
+	go test work
+
+lint: ## gofmt, go vet (each module alone) and staticcheck
+	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt: run make fmt for:" $$bad; exit 1; }
+	@for m in $(modules); do echo "go vet $$m"; (cd $$m && GOWORK=off go vet ./...) || exit 1; done
+	go run $(STATICCHECK) work
+
+platforms: ## build the library for phones, desktops and browsers, without cgo
+	@set -e; packages=$$(go list -f '{{if and .GoFiles (ne .Name "main")}}{{.ImportPath}}{{end}}' ./...); \
+	for p in $(PLATFORMS); do \
+		echo "go build for $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build $$packages; \
+	done
+
+race: ## all tests under the race detector (needs a C compiler)
+	go test -race work
+
+bench: ## all benchmarks as a Markdown table; BENCH=pattern
+	@go run ./internal/benchtable '$(BENCH)' work
+
+demo: ## a group chat over a lossy network, in one terminal
+	go run ./suite/cmd/causeway demo
+
+spec: ## requirements of the specification and the tests that prove them
+	@go run ./internal/speccheck
+
+fuzz: ## every fuzz target for FUZZTIME each
+	@set -e; list=$$(go test -list '^Fuzz' work); \
+	for target in $$(echo "$$list" | awk '/^Fuzz/ {f[n++] = $$1} /^ok/ {while (n) print $$2 "/" f[--n]}'); do \
+		echo "== $$target"; \
+		go test -run '^$$' -fuzz "^$${target##*/}$$" -fuzztime $(FUZZTIME) "$${target%/*}"; \
+	done
+
+nightly: ## all tests at length: CAUSEWAY_NIGHTLY=1, and CHECKS cases for each property
+	CAUSEWAY_NIGHTLY=1 go test -count=1 -timeout=0 work
+	@set -e; packages=$$(go list -test -f '{{range .Deps}}{{if eq . "pgregory.net/rapid"}}{{$$.ForTest}}{{end}}{{end}}' work); \
+	go test -count=1 -timeout=0 $$packages -rapid.checks=$(CHECKS)
+
+fmt: ## format all code
+	gofmt -w .
+
+tidy: ## tidy the go.mod of each module
+	@for m in $(modules); do (cd $$m && GOWORK=off go mod tidy) || exit 1; done
