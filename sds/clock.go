@@ -1,0 +1,83 @@
+package sds
+
+import (
+	"slices"
+	"time"
+)
+
+// The Lamport clock (rule P2, spec R20 … R24). It starts at, and never falls
+// behind, the wall clock of the dialect, and never runs backwards.
+
+// floor is the wall clock in the dialect's unit.
+func (d Dialect) floor(now Time) uint64 {
+	if now < 0 {
+		return 0
+	}
+	if d == Nim {
+		return uint64(now) / 1000
+	}
+	return uint64(now)
+}
+
+// units is d in the dialect's unit.
+func (d Dialect) units(t time.Duration) uint64 {
+	if d == Nim {
+		return uint64(t / time.Second)
+	}
+	return uint64(t / time.Millisecond)
+}
+
+// nextLamport returns the timestamp of the next message and advances the clock.
+func (c *Channel) nextLamport(now Time) uint64 {
+	c.meta.Lamport = min(max(c.cfg.Dialect.floor(now), c.meta.Lamport+1), MaxLamport-1)
+	c.metaChanged = true
+	return c.meta.Lamport
+}
+
+// observe takes over the timestamp of a delivered message, if it is greater.
+func (c *Channel) observe(lamport uint64) {
+	if lamport > c.meta.Lamport {
+		c.meta.Lamport = lamport
+		c.metaChanged = true
+	}
+}
+
+// plausible is the highest timestamp that a message may have to take its place
+// at once. In LIP: 60 s above the larger of our own clock and the median of what
+// the newest 32 senders and we ourselves say; so one liar moves nothing, and a
+// device whose clock is behind follows the group.
+func (c *Channel) plausible(now Time) uint64 {
+	own := c.cfg.Dialect.floor(now)
+	if c.cfg.Dialect == Nim {
+		return max(own, c.meta.Lamport) + nimLead
+	}
+	said := make([]uint64, 0, maxRecentSenders+1)
+	said = append(said, own)
+	for _, p := range c.recent {
+		said = append(said, p.lamport)
+	}
+	slices.Sort(said)
+	return max(own, said[(len(said)-1)/2]) + uint64(ClockSkew.Milliseconds())
+}
+
+// isPlausible is plausible with the common answer first, as it is asked for
+// every message.
+func (c *Channel) isPlausible(now Time, lamport uint64) bool {
+	return lamport <= c.cfg.Dialect.floor(now) || lamport <= c.plausible(now)
+}
+
+// remember moves p to the front of the recent senders.
+func (c *Channel) remember(p *peer) {
+	if len(c.recent) > 0 && c.recent[0] == p {
+		return
+	}
+	i := slices.Index(c.recent, p)
+	if i < 0 {
+		if len(c.recent) < maxRecentSenders {
+			c.recent = append(c.recent, nil)
+		}
+		i = len(c.recent) - 1
+	}
+	copy(c.recent[1:i+1], c.recent[:i])
+	c.recent[0] = p
+}

@@ -1,0 +1,150 @@
+package sds
+
+import "slices"
+
+// node is a message in the log. Content is not kept.
+type node struct {
+	id       MessageID
+	sender   ParticipantID
+	lamport  uint64
+	position Position
+	parents  []*node // those that are in the log, of the same wire format
+	leaf     Leaf
+	reach    uint64 // highest own ordinal among its ancestors and itself
+	ordinal  uint64 // of an own message
+	hint     []byte
+	copied   Time   // when a copy of it last went by
+	repaired Time   // when that was more than another path of the same broadcast
+	namedIn  uint64 // ordinal of the own message that first named it
+
+	mark    uint32 // of the walk that last met it
+	ofOther bool   // that walk found it not to be an ancestor of what it asked for
+	own     bool   // written by this participant, with this state or an older one
+	head    bool   // nothing in the log depends on it
+	voiced  bool   // somebody other than its sender named it, or we did
+	named   bool   // somebody else named it
+	foreign bool   // its bytes are of the other wire format
+	gone    bool   // it left the window
+}
+
+func (n *node) place() Place { return Place{n.lamport, n.id} }
+
+func (n *node) record(parents []MessageID) MessageRecord {
+	return MessageRecord{ID: n.id, State: StateLogged, Sender: n.sender, Lamport: n.lamport, Position: n.position,
+		Parents: parents, Leaf: n.leaf, Reach: n.reach, Ordinal: n.ordinal, Foreign: n.foreign, Hint: n.hint}
+}
+
+// enter puts n into the log: window, sums, heads and clock.
+func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
+	c.meta.Position++
+	n.position = c.meta.Position
+	n.reach = max(n.reach, n.ordinal)
+	n.copied = c.now
+	for _, id := range parents {
+		p := c.nodes[id]
+		if p == nil || p.foreign != n.foreign {
+			continue
+		}
+		n.parents = append(n.parents, p)
+		n.reach = max(n.reach, p.reach)
+		c.unhead(p)
+	}
+	c.nodes[n.id] = n
+	c.window.push(n)
+	if !n.foreign {
+		c.meta.Sum.Add(n.leaf)
+		c.addToPrefixes(n)
+		if !hasChild {
+			n.head = true
+			c.heads = append(c.heads, n)
+		}
+	}
+	c.observe(n.lamport)
+	c.metaChanged = true
+	c.forgetOld()
+}
+
+func (c *Channel) unhead(n *node) {
+	if !n.head {
+		return
+	}
+	n.head = false
+	i := slices.Index(c.heads, n)
+	c.heads = slices.Delete(c.heads, i, i+1)
+}
+
+// forgetOld keeps the window at its size. Heads stay: they are what the next
+// message names.
+func (c *Channel) forgetOld() {
+	for tries := 0; c.window.len() > c.cfg.Window && tries <= len(c.heads); tries++ {
+		n := c.window.pop()
+		if n.head {
+			c.window.push(n)
+			continue
+		}
+		n.gone = true
+		n.parents = nil
+		delete(c.nodes, n.id)
+		if c.shortIDs != nil {
+			delete(c.shortIDs, ShortID(c.cfg.Channel, n.id))
+		}
+		c.meta.Forgotten++
+		c.meta.ForgottenMax = max(c.meta.ForgottenMax, n.lamport)
+	}
+}
+
+// queue is a first-in first-out queue of nodes that reuses its memory.
+type queue struct {
+	items []*node
+	start int
+}
+
+func (q *queue) len() int { return len(q.items) - q.start }
+
+func (q *queue) push(n *node) {
+	if q.start > 1024 && q.start > len(q.items)/2 {
+		k := copy(q.items, q.items[q.start:])
+		clear(q.items[k:])
+		q.items, q.start = q.items[:k], 0
+	}
+	q.items = append(q.items, n)
+}
+
+func (q *queue) pop() *node {
+	n := q.items[q.start]
+	q.items[q.start] = nil
+	q.start++
+	return n
+}
+
+func (q *queue) all() []*node { return q.items[q.start:] }
+
+// metSet remembers ids that count as met without a place in the log; the oldest
+// make room.
+type metSet struct {
+	index map[MessageID]bool // true: our own, repairable
+	ring  []MessageID
+	next  int
+}
+
+func (s *metSet) add(id MessageID, own bool) {
+	if s.index == nil {
+		s.index = map[MessageID]bool{}
+	}
+	if _, ok := s.index[id]; ok {
+		return
+	}
+	if len(s.ring) < MaxMet {
+		s.ring = append(s.ring, id)
+	} else {
+		delete(s.index, s.ring[s.next])
+		s.ring[s.next] = id
+		s.next = (s.next + 1) % MaxMet
+	}
+	s.index[id] = own
+}
+
+func (s *metSet) has(id MessageID) bool {
+	_, ok := s.index[id]
+	return ok
+}

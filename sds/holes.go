@@ -1,0 +1,278 @@
+package sds
+
+import (
+	"slices"
+	"time"
+
+	"github.com/causeway-im/causeway/sds/pace"
+)
+
+// awaited is a message that somebody named and that is not in the log: a hole,
+// or a message that waits itself.
+type awaited struct {
+	id     MessageID
+	sender ParticipantID // as those who named it say
+	hint   []byte
+
+	namer    ParticipantID // the first who named it
+	trusted  bool          // a verified id or two senders name it: worth asking for
+	blame    *peer         // whose share of open holes it uses
+	children []*parked     // blocked by it
+	waiting  []*peer       // have a frontier that names it
+	skippers []*node       // in the log although they depend on it
+
+	looking  bool // the host was asked whether it is in the log
+	skipped  bool // given up for now
+	lost     bool // no longer asked for
+	quiet    bool // named around the join point: reported only if it stays away
+	reported bool
+	since    Time // policy time
+	attempts int
+	next     Time // of the next request; 0 for none
+	timer    timer
+}
+
+// await notes that e.MessageID is missing. trusted says that a verified id
+// names it. It returns nil when the bounds of rule P13 are reached: then nobody
+// waits for it.
+func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
+	a := c.awaited[e.MessageID]
+	if a == nil {
+		if len(c.awaited) >= MaxHoles || namer != nil && namer.holes >= MaxHolesPerSender {
+			return nil
+		}
+		a = &awaited{id: e.MessageID, since: c.policyNow(), quiet: c.joining()}
+		a.timer = timer{kind: timerHole, id: a.id}
+		if namer != nil {
+			a.namer, a.blame = namer.id, namer
+			namer.holes++
+		}
+		c.awaited[a.id] = a
+		if c.meta.Forgotten > 0 {
+			a.looking = true
+			c.out.Lookups = append(c.out.Lookups, a.id)
+		}
+	}
+	if a.sender == "" {
+		a.sender = e.SenderID
+	}
+	if a.hint == nil {
+		a.hint = e.RetrievalHint
+	}
+	if !a.trusted && (trusted || namer != nil && namer.id != a.namer) {
+		a.trusted = true
+		c.plan(a)
+	}
+	if !a.looking {
+		c.open(a)
+	}
+	return a
+}
+
+// open reports a as missing and starts its clock, once.
+func (c *Channel) open(a *awaited) {
+	if a.timer.set() {
+		return
+	}
+	if !a.quiet && !a.reported && !a.skipped && c.parked[a.id] == nil {
+		c.report(a, GapMissing)
+	}
+	c.rearm(a)
+}
+
+// plan sets when a is asked for: after a second of grace for reordering and the
+// suppression delay (rule P8). A jump in its sender's sequence needs no grace.
+func (c *Channel) plan(a *awaited) {
+	a.attempts = 0
+	delay := pace.RequestDelay(c.random(), c.groupSize(), c.cfg.RoundTrip)
+	if c.jumped != nil && c.jumped.id == a.sender {
+		delay -= pace.Grace
+	}
+	a.next = c.now.Add(delay)
+	if a.timer.set() {
+		c.rearm(a)
+	}
+}
+
+// rearm sets a's timer to whatever is next for it: a request, giving it up, or
+// no longer asking.
+func (c *Channel) rearm(a *awaited) {
+	limit := c.cfg.GapAfter
+	if a.skipped && !(a.quiet && !a.reported) {
+		limit = c.cfg.LostAfter
+	}
+	at := c.now.Add(max(limit-c.policyNow().Sub(a.since), 0))
+	if c.asksFor(a) {
+		at = min(at, a.next)
+	}
+	if a.lost {
+		c.timers.stop(&a.timer)
+		return
+	}
+	c.timers.schedule(&a.timer, at)
+}
+
+// asksFor tells whether a is to be asked for at a.next.
+func (c *Channel) asksFor(a *awaited) bool {
+	return a.trusted && !a.looking && !a.lost && a.next != 0 && c.parked[a.id] == nil
+}
+
+// holeDue is what a's timer does.
+func (c *Channel) holeDue(a *awaited) {
+	age := c.policyNow().Sub(a.since)
+	switch {
+	case age >= c.cfg.LostAfter && a.skipped:
+		a.lost = true
+		c.report(a, GapLost)
+	case age >= c.cfg.GapAfter && !a.skipped:
+		c.skip(a)
+	case age >= c.cfg.GapAfter && a.quiet && !a.reported:
+		c.report(a, GapSkipped)
+	}
+	if c.awaited[a.id] != a {
+		return
+	}
+	if c.asksFor(a) && a.next <= c.now {
+		c.requestDue()
+		if a.next <= c.now { // there was no room for it
+			a.next = c.now.Add(time.Second)
+		}
+	}
+	c.rearm(a)
+}
+
+// backOff moves the next request of a away: after our own, and after hearing
+// somebody else's. The wait doubles and the entry is never deleted.
+func (c *Channel) backOff(a *awaited) {
+	a.attempts++
+	rest := pace.RequestBackoff(a.attempts, c.cfg.RoundTrip, c.lively())
+	a.next = c.now.Add(rest + c.suppression())
+	if a.timer.set() {
+		c.rearm(a)
+	}
+}
+
+// dueRequests returns up to limit entries to ask for now, most overdue first,
+// and backs them off.
+func (c *Channel) dueRequests(limit int) []HistoryEntry {
+	if len(c.awaited) == 0 {
+		return nil
+	}
+	var due []*awaited
+	soon := c.now.Add(batchWindow)
+	for _, a := range c.awaited {
+		if c.asksFor(a) && a.next <= soon {
+			due = append(due, a)
+		}
+	}
+	slices.SortFunc(due, func(a, b *awaited) int {
+		return Place{uint64(a.next), a.id}.Compare(Place{uint64(b.next), b.id})
+	})
+	if len(due) > limit {
+		due = due[:limit]
+	}
+	entries := make([]HistoryEntry, 0, len(due))
+	for _, a := range due {
+		entries = append(entries, HistoryEntry{MessageID: a.id, RetrievalHint: a.hint, SenderID: a.sender})
+		c.backOff(a)
+	}
+	return entries
+}
+
+func (c *Channel) report(a *awaited, s GapState) {
+	a.reported = true
+	c.out.Gaps = append(c.out.Gaps, Gap{ID: a.id, State: s, Sender: a.sender, Hint: a.hint})
+}
+
+// meet ends the wait for a.
+func (c *Channel) meet(a *awaited, s GapState) {
+	c.timers.stop(&a.timer)
+	delete(c.awaited, a.id)
+	delete(c.skipped, a.id)
+	if a.blame != nil {
+		a.blame.holes--
+	}
+	if a.reported {
+		c.report(a, s)
+	}
+	for _, child := range a.children {
+		c.unblock(child)
+	}
+	for _, p := range a.waiting {
+		if f := p.waiting; f != nil {
+			c.weigh(p, f)
+		}
+	}
+}
+
+// unblock takes one blocker away from p.
+func (c *Channel) unblock(p *parked) {
+	if p.missing--; p.missing == 0 {
+		c.release(p)
+	}
+}
+
+// skip gives a up for now: what it blocks is delivered with a gap. It is still
+// asked for, and named in our claims as a hole.
+func (c *Channel) skip(a *awaited) {
+	if a.skipped || a.looking {
+		return
+	}
+	a.skipped = true
+	c.skipped[a.id] = a
+	if !a.quiet {
+		c.report(a, GapSkipped)
+	}
+	c.out.Changes.Messages = append(c.out.Changes.Messages,
+		MessageRecord{ID: a.id, State: StateGap, Sender: a.sender, Hint: a.hint})
+	children := a.children
+	a.children = nil
+	for _, child := range children {
+		child.gaps = append(child.gaps, a.id)
+		c.unblock(child)
+	}
+}
+
+// met notes that id needs no place in the log.
+func (c *Channel) met(id MessageID, s GapState, own bool) {
+	c.metIDs.add(id, own)
+	if a := c.awaited[id]; a != nil {
+		if a.skipped {
+			c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
+		}
+		c.meet(a, s)
+	}
+}
+
+// NotForMe says that the message with this id can't be opened by this
+// participant: nothing waits for it, and it is not asked for (rule P1). If it
+// was awaited, one Gap reports it.
+func (c *Channel) NotForMe(now Time, id MessageID) {
+	c.advance(now)
+	if c.nodes[id] != nil || c.parked[id] != nil || c.metIDs.has(id) {
+		return
+	}
+	if a := c.awaited[id]; a != nil {
+		a.reported = true
+	}
+	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
+	c.met(id, GapNotForMe, false)
+}
+
+// policyNow is the time that counts for giving up: it stands still while
+// offline (rule P6).
+func (c *Channel) policyNow() Time {
+	now := c.now
+	if !c.online {
+		now = c.offlineSince
+	}
+	return now - c.offlineTotal
+}
+
+// joining tells whether the join point was set so short a time ago that what
+// messages name is mostly below it. Then nothing waits.
+func (c *Channel) joining() bool {
+	return c.cfg.JoinPoint > 0 && (!c.meta.BaseFixed || c.now.Sub(c.joinedAt) < joinSettle)
+}
+
+const joinSettle = 10 * time.Second

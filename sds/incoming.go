@@ -1,0 +1,143 @@
+package sds
+
+import (
+	"crypto/sha256"
+	"slices"
+
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// The incoming buffer: messages that wait for others, and the messages that are
+// waited for. Each awaited message knows who waits for it, so that its arrival
+// costs O(1) for each of them.
+
+// parked is content that is not in the log yet.
+type parked struct {
+	id          MessageID
+	sender      ParticipantID
+	lamport     uint64
+	content     []byte
+	parents     []MessageID
+	foreign     bool
+	own         bool
+	hint        []byte
+	ordinal     uint64 // of an own message
+	reach       uint64 // at least this, of parents below the window
+	missing     int    // awaited messages that block it
+	quarantined bool   // its timestamp is implausible
+	namer       ParticipantID
+	gaps        []MessageID
+	timer       timer
+}
+
+// parkedCost is what a waiting message counts for beside its content.
+const parkedCost = 256
+
+// park keeps a message until nothing blocks it.
+func (c *Channel) park(p *parked) {
+	c.parked[p.id] = p
+	c.parkedBytes += len(p.content) + parkedCost
+	c.parkedQueue = append(c.parkedQueue, p)
+	c.out.Changes.Messages = append(c.out.Changes.Messages, p.record())
+	if a := c.awaited[p.id]; a != nil {
+		c.rearm(a) // it is here: no need to ask for it
+	}
+	for c.parkedBytes > MaxParkedBytes && len(c.parkedQueue) > 1 {
+		c.force()
+	}
+}
+
+func (p *parked) record() MessageRecord {
+	return MessageRecord{ID: p.id, State: StateParked, Sender: p.sender, Lamport: p.lamport,
+		Parents: p.parents, Foreign: p.foreign, Hint: p.hint}
+}
+
+// force makes room: the message that waited longest is delivered with gaps, or
+// forgotten if its timestamp keeps it out of the log.
+func (c *Channel) force() {
+	oldest := c.parkedQueue[0]
+	c.parkedQueue[0] = nil
+	c.parkedQueue = c.parkedQueue[1:]
+	if c.parked[oldest.id] != oldest {
+		return // it was delivered meanwhile
+	}
+	for _, id := range oldest.parents {
+		if a := c.awaited[id]; a != nil && !a.skipped {
+			c.skip(a)
+		}
+	}
+	if c.parked[oldest.id] == oldest {
+		c.unpark(oldest)
+		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: oldest.id, State: StateForgotten})
+	}
+}
+
+func (c *Channel) unpark(p *parked) {
+	delete(c.parked, p.id)
+	c.parkedBytes -= len(p.content) + parkedCost
+	c.timers.stop(&p.timer)
+	if len(c.parkedQueue) > 2*len(c.parked)+64 {
+		c.parkedQueue = slices.DeleteFunc(c.parkedQueue, func(q *parked) bool { return c.parked[q.id] != q })
+	}
+}
+
+// release delivers p if nothing blocks it, and whatever that unblocks, in the
+// order of the log among those that become ready together.
+func (c *Channel) release(p *parked) {
+	c.ready.push(p)
+	if c.releasing {
+		return
+	}
+	c.releasing = true
+	for c.ready.len() > 0 {
+		next := c.ready.pop()
+		if next.missing == 0 && !next.quarantined && c.nodes[next.id] == nil {
+			c.deliver(next)
+		}
+	}
+	c.releasing = false
+}
+
+// deliver gives p its place in the log.
+func (c *Channel) deliver(p *parked) {
+	if c.parked[p.id] == p {
+		c.unpark(p)
+	}
+	n := &node{id: p.id, sender: p.sender, lamport: p.lamport, foreign: p.foreign, own: p.own, hint: p.hint,
+		reach: p.reach, ordinal: p.ordinal}
+	n.leaf = NewLeaf(p.id, p.parents, sha256.Sum256(p.content))
+	a := c.awaited[p.id]
+	late := a != nil && len(a.skippers) > 0
+	c.enter(n, p.parents, late)
+	c.out.Changes.Messages = append(c.out.Changes.Messages, n.record(p.parents))
+	c.out.Deliveries = append(c.out.Deliveries, Delivery{ID: p.id, Sender: p.sender, Lamport: p.lamport,
+		Position: n.position, Content: p.content, Own: p.own, Late: late, Gaps: p.gaps})
+	for _, id := range p.parents {
+		if g := c.skipped[id]; g != nil && len(g.skippers) < maxSkippers {
+			g.skippers = append(g.skippers, n)
+		}
+	}
+	if a != nil {
+		for _, child := range a.skippers {
+			if child.foreign == n.foreign && !child.gone {
+				child.parents = append(child.parents, n)
+			}
+		}
+		c.meet(a, GapRecovered)
+	}
+	c.voice(n)
+}
+
+// missingOf returns the entries of m's causal history that are neither in the
+// log nor count as met, oldest first.
+func (c *Channel) missingOf(m *wire.Message) []HistoryEntry {
+	var missing []HistoryEntry
+	for i := range m.CausalHistory {
+		id := m.CausalHistory[i].MessageID
+		if id == m.MessageID || c.nodes[id] != nil || c.metIDs.has(id) {
+			continue
+		}
+		missing = append(missing, m.CausalHistory[i])
+	}
+	return missing
+}

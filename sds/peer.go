@@ -1,0 +1,96 @@
+package sds
+
+import (
+	"time"
+
+	"github.com/causeway-im/causeway/sds/pace"
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// peer is what we know about another participant. It is not durable: it is
+// learned again from the next message.
+type peer struct {
+	id          ParticipantID
+	person      int // index in Channel.persons
+	heard       Time
+	lamport     uint64
+	incarnation uint32
+	newest      uint64 // highest sequence number of this incarnation
+	high        uint64 // it proved to have our messages up to this ordinal
+	mentioned   uint64 // highest own ordinal that it named
+	waiting     *frontier
+	holes       int // open holes that only it named
+}
+
+// peerOf returns the state of a participant, made when there is room. Members
+// of the roster always have a place; others share MaxPeers.
+func (c *Channel) peerOf(id ParticipantID) *peer {
+	if p := c.peers[id]; p != nil {
+		return p
+	}
+	if len(c.peers) >= MaxPeers && !c.inRoster(id) {
+		return nil
+	}
+	p := &peer{id: id, person: c.persons.of(c.personOf(id))}
+	c.peers[id] = p
+	return p
+}
+
+func (c *Channel) inRoster(id ParticipantID) bool {
+	if c.cfg.Roster == nil {
+		return false
+	}
+	_, ok := c.cfg.Roster.Members[id]
+	return ok
+}
+
+// hear notes a message of another participant.
+func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
+	if c.now.Sub(c.lastHeard) > pace.LivelyWithin {
+		c.hurry() // somebody is there again
+	}
+	c.lastHeard = c.now
+	if p == nil {
+		return
+	}
+	if c.now.Sub(p.heard) > pace.LivelyWithin && c.lacks(p) {
+		c.planAsk() // it may have lost what we asked it
+	}
+	if p.heard == 0 || c.now.Sub(p.heard) > 24*time.Hour {
+		c.heardPeers++
+		c.estimate = c.estimate.WithHeard(c.heardPeers)
+	}
+	p.heard = c.now
+	if m.HasLamport && m.Lamport < MaxLamport {
+		p.lamport = max(p.lamport, m.Lamport)
+		c.remember(p)
+	}
+	if e == nil {
+		return
+	}
+	if e.Incarnation != 0 && e.Incarnation != p.incarnation {
+		// It lost its state: what it proved before says nothing any more.
+		if p.incarnation != 0 {
+			p.high, p.mentioned, p.newest, p.waiting = 0, 0, 0, nil
+		}
+		p.incarnation = e.Incarnation
+	}
+	c.sequence(p, e.Sequence)
+}
+
+// sequence notes the sequence number of p's content. A jump is a loss that is
+// known at once: what we lack of p needs no grace for reordering (rule P4).
+func (c *Channel) sequence(p *peer, s uint64) {
+	if s == 0 || s <= p.newest {
+		return
+	}
+	if p.newest != 0 && s > p.newest+1 {
+		c.jumped = p
+	}
+	p.newest = s
+}
+
+// lively tells whether anybody was heard in the last minute.
+func (c *Channel) lively() bool {
+	return c.lastHeard != 0 && c.now.Sub(c.lastHeard) <= pace.LivelyWithin
+}

@@ -1,0 +1,386 @@
+package sds
+
+import (
+	"fmt"
+
+	"github.com/causeway-im/causeway/sds/pace"
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// Receive takes a message that came from the network. An error says why it was
+// refused; nothing of it has been used then. Bytes of m are kept until the next
+// Ready was handled, and content until it is delivered.
+func (c *Channel) Receive(now Time, m wire.Message, o Origin) error {
+	c.advance(now)
+	trust, err := c.check(&m, o)
+	if err != nil {
+		return err
+	}
+	c.receive(&m, o, trust, false)
+	return nil
+}
+
+// check refuses what can't be a message of this channel.
+func (c *Channel) check(m *wire.Message, o Origin) (Trust, error) {
+	switch {
+	case m.ChannelID != c.cfg.Channel:
+		return 0, fmt.Errorf("sds: %w: %q", ErrWrongChannel, clip(string(m.ChannelID)))
+	case m.MessageID == "":
+		return 0, fmt.Errorf("sds: %w", ErrNoID)
+	case m.SenderID == "" && m.Dialect != wire.Nim:
+		return 0, fmt.Errorf("sds: %w: %s", ErrNoSender, clip(string(m.MessageID)))
+	case m.Kind() == 0:
+		return 0, fmt.Errorf("sds: %w: %s", ErrUnknownKind, clip(string(m.MessageID)))
+	case m.HasLamport && m.Lamport >= MaxLamport:
+		return 0, fmt.Errorf("sds: %w: %d must be below 2^53", ErrLamportRange, m.Lamport)
+	case len(m.Content) > MaxContent:
+		return 0, fmt.Errorf("sds: %w: %d bytes, at most %d", ErrContentTooLarge, len(m.Content), MaxContent)
+	case o.Authenticated && o.Sender != "" && o.Sender != m.SenderID:
+		return 0, fmt.Errorf("sds: %w: %q sent a message of %q", ErrForgedSender, clip(string(o.Sender)), clip(string(m.SenderID)))
+	}
+	trust := VerifyID(m)
+	if trust == Forged {
+		return 0, fmt.Errorf("sds: %w: %s", ErrIDMismatch, clip(string(m.MessageID)))
+	}
+	if o.Authenticated {
+		trust = Verified
+	}
+	return trust, nil
+}
+
+func clip(s string) string { return s[:min(len(s), 80)] }
+
+// receive takes a message that passed check. looked says that the host was
+// asked and does not have it.
+func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
+	if m.Kind() == wire.Ephemeral {
+		c.ephemeral(m)
+		return
+	}
+	if c.duplicate(m, o) {
+		return
+	}
+	if !looked && c.meta.Forgotten > 0 && m.Lamport <= c.meta.ForgottenMax && m.Kind() == wire.Content {
+		c.hold(m, o, trust)
+		return
+	}
+	c.jumped = nil
+	c.authenticated = o.Authenticated
+	var p *peer // nil for ourselves, and for nobody in particular
+	own := m.SenderID == c.cfg.Participant
+	ext := c.extension(m)
+	if own {
+		c.pastOwn(m, ext)
+	} else {
+		if m.SenderID != "" {
+			p = c.peerOf(m.SenderID)
+		}
+		c.hear(p, m, ext)
+		c.evidence(m, p)
+	}
+	switch m.Kind() {
+	case wire.Sync:
+		c.receiveSync(m, p, trust)
+	case wire.Content:
+		c.receiveContent(m, o, p, trust, own)
+	}
+	if !own {
+		c.requested(m, p)
+		if p != nil && ext != nil {
+			c.heed(m, p, ext)
+		}
+	}
+	c.jumped = nil
+}
+
+// extension decodes field 100. A bad one is as good as none: nothing that
+// content depends on lives there.
+func (c *Channel) extension(m *wire.Message) *wire.Extension {
+	if m.Extension == nil {
+		return nil
+	}
+	e, err := wire.ParseExtension(m.Extension)
+	if err != nil {
+		return nil
+	}
+	return &e
+}
+
+// pastOwn raises clock and sequence past a message that we once wrote and no
+// longer know. It never acknowledges anything (rule P1).
+func (c *Channel) pastOwn(m *wire.Message, e *wire.Extension) {
+	if e != nil && e.Incarnation == c.meta.Incarnation && e.Sequence > c.meta.Sequence {
+		c.meta.Sequence = e.Sequence
+		c.metaChanged = true
+	}
+	if c.isPlausible(c.now, m.Lamport) {
+		c.observe(m.Lamport)
+	}
+}
+
+// evidence takes what a causal history and a filter prove.
+func (c *Channel) evidence(m *wire.Message, p *peer) {
+	for i := range m.CausalHistory {
+		id := m.CausalHistory[i].MessageID
+		if p != nil || m.Dialect == wire.Nim {
+			c.mentioned(p, id)
+		}
+		if n := c.nodes[id]; n != nil {
+			if n.sender != m.SenderID {
+				n.voiced, n.named = true, true
+			}
+			if n.hint == nil && m.CausalHistory[i].RetrievalHint != nil {
+				n.hint = m.CausalHistory[i].RetrievalHint
+			}
+		} else if q := c.parked[id]; q != nil && q.quarantined && m.SenderID != q.sender {
+			c.vouch(q, m.SenderID)
+		}
+	}
+	c.possible(p, m)
+	c.quiet()
+}
+
+// duplicate tells whether m is known, and takes what a copy tells.
+func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
+	id := m.MessageID
+	if c.metIDs.has(id) {
+		return true
+	}
+	q := c.parked[id]
+	n := c.nodes[id]
+	if q == nil && n == nil {
+		return false
+	}
+	if a := c.answers[id]; a != nil { // somebody else sent it: no need to
+		c.timers.stop(&a.timer)
+		delete(c.answers, id)
+	}
+	if n == nil {
+		return true
+	}
+	if n.hint == nil && o.Hint != nil {
+		n.hint = o.Hint
+	}
+	since := c.now.Sub(n.copied)
+	n.copied = c.now
+	if since > c.cfg.RoundTrip { // not just another path of the same broadcast
+		n.repaired = c.now
+	}
+	if since > pace.IgnoreWindow(c.cfg.RoundTrip) && o.Path == Live && !n.own {
+		c.poke() // its author may not know that we have it
+	}
+	return true
+}
+
+func (c *Channel) ephemeral(m *wire.Message) {
+	if m.SenderID == c.cfg.Participant && c.metIDs.has(m.MessageID) {
+		return
+	}
+	c.out.Arrivals = append(c.out.Arrivals, Arrival{ID: m.MessageID, Kind: wire.Ephemeral,
+		Sender: m.SenderID, Content: m.Content})
+}
+
+// receiveSync notes a sync message: nothing of it enters the log. What it names
+// and we lack is missing.
+func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
+	var missing []HistoryEntry
+	if c.meta.BaseFixed { // before, everything named is most likely below the join point
+		missing = c.missingOf(m)
+	}
+	for i := range missing {
+		if a := c.await(&missing[i], p, trust == Verified || c.trusts(p)); a != nil && a.quiet {
+			c.skip(a)
+		}
+	}
+	if len(missing) > 0 {
+		c.unsettle()
+	}
+	c.met(m.MessageID, GapRecovered, false)
+}
+
+// trusts tells whether a sync of p with an opaque id is taken at its word about
+// missing messages: from a member of the roster, and in a channel of JavaScript
+// peers, whose syncs all have such ids.
+func (c *Channel) trusts(p *peer) bool {
+	return p != nil && (c.inRoster(p.id) || c.cfg.Roster == nil && c.cfg.Dialect == JS)
+}
+
+// receiveContent takes a message towards the log.
+func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust, own bool) {
+	c.settleBase(m)
+	arrival := Arrival{ID: m.MessageID, Kind: wire.Content, Sender: m.SenderID, Lamport: m.Lamport, Content: m.Content}
+	if m.Lamport <= c.meta.Base && c.cfg.JoinPoint > 0 {
+		arrival.BelowJoin = true
+		c.out.Arrivals = append(c.out.Arrivals, arrival)
+		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateMet})
+		c.met(m.MessageID, GapBelowJoin, false)
+		return
+	}
+	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
+		foreign: m.Dialect != c.cfg.Dialect.wire(), hint: o.Hint}
+	q.parents = make([]MessageID, len(m.CausalHistory))
+	for i := range m.CausalHistory {
+		q.parents[i] = m.CausalHistory[i].MessageID
+	}
+	arrival.Missing = c.missingOf(m)
+	q.quarantined = !c.isPlausible(c.now, m.Lamport)
+	arrival.Quarantined = q.quarantined
+	c.out.Arrivals = append(c.out.Arrivals, arrival)
+	c.received(q.id)
+	c.block(q, arrival.Missing, p, trust)
+	if q.missing == 0 && !q.quarantined {
+		c.release(q)
+		return
+	}
+	if q.quarantined {
+		c.quarantine(q)
+	} else {
+		c.unsettle()
+	}
+	c.park(q)
+}
+
+// block makes q wait for what it depends on: for the newest MaxBlocking of the
+// missing, unless they were given up already.
+func (c *Channel) block(q *parked, missing []HistoryEntry, p *peer, trust Trust) {
+	for i := range missing {
+		a := c.await(&missing[i], p, trust == Verified)
+		if a == nil {
+			q.gaps = append(q.gaps, missing[i].MessageID)
+			continue
+		}
+		if !a.looking && (a.quiet || i < len(missing)-MaxBlocking) {
+			c.skip(a)
+		}
+		if a.skipped {
+			if !a.quiet {
+				q.gaps = append(q.gaps, a.id)
+			}
+			continue
+		}
+		a.children = append(a.children, q)
+		q.missing++
+	}
+}
+
+// quarantine keeps q out of the log until its time comes or two others name it.
+func (c *Channel) quarantine(q *parked) {
+	q.timer = timer{kind: timerParked, id: q.id}
+	at := Time(q.lamport).Add(-ClockSkew)
+	if c.cfg.Dialect == Nim {
+		at = c.now.Add(c.cfg.GapAfter) // a number without a unit: look again
+	}
+	c.timers.schedule(&q.timer, max(at, c.now+1))
+}
+
+func (c *Channel) parkedDue(q *parked) {
+	if !c.isPlausible(c.now, q.lamport) {
+		c.quarantine(q)
+		return
+	}
+	q.quarantined = false
+	if q.missing == 0 {
+		c.release(q)
+	}
+}
+
+// vouch notes that somebody else names a quarantined message. The second who
+// does releases it.
+func (c *Channel) vouch(q *parked, by ParticipantID) {
+	if q.namer == "" {
+		q.namer = by
+		return
+	}
+	if q.namer == by {
+		return
+	}
+	q.quarantined = false
+	c.timers.stop(&q.timer)
+	if q.missing == 0 {
+		c.release(q)
+	}
+}
+
+// settleBase fixes the join point at the first content. A joiner whose clock is
+// ahead would take what follows for history; the first message it hears moves
+// the join point back, a little.
+func (c *Channel) settleBase(m *wire.Message) {
+	if c.meta.BaseFixed || c.cfg.JoinPoint == 0 {
+		return
+	}
+	base := c.cfg.JoinPoint
+	if m.Lamport <= base && base-m.Lamport < c.cfg.Dialect.units(joinOverlap) {
+		base = m.Lamport - min(m.Lamport, 1)
+	}
+	c.fixBase(base)
+}
+
+func (c *Channel) fixBase(base uint64) {
+	c.meta.Base, c.meta.BaseFixed, c.metaChanged = base, true, true
+	c.joinedAt = c.now
+}
+
+// held is a message that may be in the log below the window.
+type held struct {
+	m     wire.Message
+	o     Origin
+	trust Trust
+}
+
+func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
+	if _, ok := c.held[m.MessageID]; !ok && len(c.held) >= MaxHeld {
+		return // as if the network had lost it
+	}
+	if _, ok := c.held[m.MessageID]; !ok {
+		c.out.Lookups = append(c.out.Lookups, m.MessageID)
+	}
+	c.held[m.MessageID] = held{*m, o, trust}
+}
+
+// Lookup is the host's answer about one id: whether the message is in its log.
+type Lookup struct {
+	ID    MessageID
+	Known bool
+	// Reach is MessageRecord.Reach of a known message.
+	Reach uint64
+}
+
+// Found answers Ready.Lookups.
+func (c *Channel) Found(now Time, results []Lookup) {
+	c.advance(now)
+	for _, r := range results {
+		if h, ok := c.held[r.ID]; ok {
+			delete(c.held, r.ID)
+			if !r.Known {
+				c.receive(&h.m, h.o, h.trust, true)
+			}
+		}
+		if a := c.awaited[r.ID]; a != nil && a.looking {
+			a.looking = false
+			c.foundAwaited(a, r)
+		}
+		if p, ok := c.sought[r.ID]; ok {
+			delete(c.sought, r.ID)
+			if r.Known {
+				c.answer(r.ID, p, false)
+			}
+		}
+	}
+}
+
+func (c *Channel) foundAwaited(a *awaited, r Lookup) {
+	if r.Known {
+		for _, child := range a.children {
+			child.reach = max(child.reach, r.Reach)
+		}
+		c.met(a.id, GapRecovered, false)
+		return
+	}
+	if a.trusted {
+		c.plan(a)
+	}
+	c.open(a)
+	if a.quiet {
+		c.skip(a)
+	}
+}

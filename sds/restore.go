@@ -1,0 +1,198 @@
+package sds
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// restore rebuilds what a State says.
+func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)) error {
+	var logged, parkedRecords, gaps, metRecords []MessageRecord
+	for _, r := range s.Messages {
+		switch r.State {
+		case StateLogged:
+			logged = append(logged, r)
+		case StateParked:
+			parkedRecords = append(parkedRecords, r)
+		case StateGap:
+			gaps = append(gaps, r)
+		case StateMet:
+			metRecords = append(metRecords, r)
+		}
+	}
+	byID := func(a, b MessageRecord) int { return cmp.Compare(a.ID, b.ID) }
+	slices.SortFunc(logged, func(a, b MessageRecord) int { return cmp.Compare(a.Position, b.Position) })
+	slices.SortFunc(parkedRecords, byID)
+	slices.SortFunc(gaps, byID)
+	slices.SortFunc(metRecords, byID)
+	c.restoreLog(logged, s.Meta.Heads)
+	for _, r := range metRecords {
+		c.metIDs.add(r.ID, r.Sender == c.cfg.Participant)
+	}
+	for _, r := range gaps {
+		if c.nodes[r.ID] != nil {
+			continue
+		}
+		a := &awaited{id: r.ID, sender: r.Sender, hint: r.Hint, since: c.policyNow(),
+			trusted: true, skipped: true, reported: true, timer: timer{kind: timerHole, id: r.ID}}
+		c.awaited[r.ID], c.skipped[r.ID] = a, a
+		c.plan(a)
+		c.rearm(a)
+	}
+	c.restoreSkippers(logged)
+	c.restoreOutgoing(s)
+	return c.restoreParked(parkedRecords, content)
+}
+
+// restoreLog loads the window: the newest messages and the heads.
+func (c *Channel) restoreLog(logged []MessageRecord, heads []MessageID) {
+	var keep []MessageRecord
+	cut := max(0, len(logged)-c.cfg.Window)
+	for i, r := range logged {
+		if i >= cut || slices.Contains(heads, r.ID) {
+			keep = append(keep, r)
+		} else {
+			c.meta.ForgottenMax = max(c.meta.ForgottenMax, r.Lamport)
+		}
+	}
+	if n := c.meta.Position - Position(len(keep)); n > 0 {
+		c.meta.Forgotten = uint64(n)
+	}
+	for _, r := range keep {
+		n := &node{id: r.ID, sender: r.Sender, lamport: r.Lamport, position: r.Position, leaf: r.Leaf,
+			reach: r.Reach, ordinal: r.Ordinal, hint: r.Hint, foreign: r.Foreign,
+			own: r.Sender == c.cfg.Participant, copied: c.now, voiced: true, named: true}
+		c.nodes[r.ID] = n
+		c.window.push(n)
+		c.received(r.ID)
+	}
+	for _, r := range keep {
+		n := c.nodes[r.ID]
+		for _, id := range r.Parents {
+			if p := c.nodes[id]; p != nil && p.foreign == n.foreign {
+				n.parents = append(n.parents, p)
+			}
+		}
+	}
+	for _, id := range heads {
+		if n := c.nodes[id]; n != nil && !n.head {
+			n.head = true
+			n.voiced = n.own
+			c.heads = append(c.heads, n)
+		}
+	}
+	if c.needsVoice() {
+		c.v.owed = true
+		c.poke()
+	}
+	if len(c.heads) > 0 && c.cfg.Dialect != Nim {
+		c.unsettle()
+	}
+}
+
+func (c *Channel) restoreSkippers(logged []MessageRecord) {
+	for _, r := range logged {
+		n := c.nodes[r.ID]
+		if n == nil {
+			continue
+		}
+		for _, id := range r.Parents {
+			if a := c.skipped[id]; a != nil && len(a.skippers) < maxSkippers {
+				a.skippers = append(a.skippers, n)
+			}
+		}
+	}
+}
+
+func (c *Channel) restoreOutgoing(s State) {
+	records := make([]OutgoingRecord, 0, len(s.Outgoing))
+	for _, r := range s.Outgoing {
+		records = append(records, r)
+	}
+	slices.SortFunc(records, func(a, b OutgoingRecord) int {
+		return cmp.Compare(s.Messages[a.ID].Ordinal, s.Messages[b.ID].Ordinal)
+	})
+	var last *audience
+	for _, r := range records {
+		m, ok := s.Messages[r.ID]
+		if !ok {
+			continue
+		}
+		o := &outgoing{id: r.ID, ordinal: m.Ordinal, lamport: m.Lamport, sequence: r.Sequence, want: r.Want,
+			level: r.Level, handed: r.Handed, stored: r.Stored, sentAt: r.SentAt, started: c.policyNow(),
+			timer: timer{kind: timerOutgoing, id: r.ID}}
+		if r.HasAudience {
+			if last == nil || !slices.Equal(last.names, r.Members) || !slices.Equal(last.stewardNames, r.Stewards) {
+				last = c.newAudience(r.Members, r.Stewards)
+			}
+			o.audience = last
+		}
+		o.resolveWant(c)
+		for person := range s.Seen[r.ID] {
+			if o.persons.add(c.persons.of(person)) {
+				o.count++
+				o.claimed = true // what proved it is not kept
+			}
+		}
+		c.outgoing[o.id] = o
+		c.outOrder = append(c.outOrder, o)
+		if r.Draft != nil {
+			o.draft, o.entries = r.Draft, c.entriesOf(m.Parents)
+		} else if !o.known() {
+			c.timers.schedule(&o.timer, c.now+1) // it may never have left
+		}
+	}
+	if len(c.outgoing) > 0 {
+		c.planAsk()
+	}
+	if c.online {
+		c.emitDrafts()
+	}
+}
+
+func (c *Channel) entriesOf(ids []MessageID) []HistoryEntry {
+	entries := make([]HistoryEntry, len(ids))
+	for i, id := range ids {
+		entries[i] = HistoryEntry{MessageID: id}
+		if n := c.nodes[id]; n != nil {
+			entries[i].RetrievalHint, entries[i].SenderID = n.hint, n.sender
+		}
+	}
+	return entries
+}
+
+// restoreParked puts back what waited. Its parents are asked for again.
+func (c *Channel) restoreParked(records []MessageRecord, content func(MessageID) (wire.Message, error)) error {
+	var all []*parked
+	for _, r := range records {
+		if c.nodes[r.ID] != nil {
+			continue
+		}
+		if content == nil {
+			return fmt.Errorf("sds: %w: content of parked messages is needed", ErrConfig)
+		}
+		m, err := content(r.ID)
+		if err != nil {
+			return fmt.Errorf("sds: content of parked message %s: %w", clip(string(r.ID)), err)
+		}
+		q := &parked{id: r.ID, sender: r.Sender, lamport: r.Lamport, content: m.Content, parents: r.Parents,
+			foreign: r.Foreign, own: r.Sender == c.cfg.Participant, hint: r.Hint}
+		c.parked[q.id] = q
+		c.parkedQueue = append(c.parkedQueue, q)
+		c.parkedBytes += len(q.content) + parkedCost
+		all = append(all, q)
+	}
+	for _, q := range all {
+		m := wire.Message{MessageID: q.id, CausalHistory: c.entriesOf(q.parents)}
+		c.block(q, c.missingOf(&m), nil, Verified)
+		if q.quarantined = !c.isPlausible(c.now, q.lamport); q.quarantined {
+			c.quarantine(q)
+		} else if q.missing == 0 {
+			c.release(q)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,258 @@
+package sds
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"slices"
+
+	"github.com/causeway-im/causeway/sds/pace"
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// SendOptions are the choices for one message. The zero value is a content
+// message that wants to reach one other person.
+type SendOptions struct {
+	Want Want
+	// Ephemeral messages are delivered to whoever is there: they are not stored,
+	// acknowledged or repaired.
+	Ephemeral bool
+	// ID overrides the dialect's message id. Only for Nim, where ids are the
+	// host's business.
+	ID MessageID
+}
+
+// Send makes a message of content. It enters the log at once and goes out with
+// the next Ready, or when the channel is online again. The id identifies it in
+// receipts. content is kept until then and must not be changed.
+func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, error) {
+	c.advance(now)
+	switch {
+	case len(content) == 0:
+		return "", fmt.Errorf("sds: %w", ErrEmptyContent)
+	case len(content) > MaxContent:
+		return "", fmt.Errorf("sds: %w: %d bytes, at most %d", ErrContentTooLarge, len(content), MaxContent)
+	case o.ID != "" && c.cfg.Dialect != Nim || len(o.ID) > wire.MaxID:
+		return "", fmt.Errorf("sds: %w: ID is for the nim dialect and has at most %d bytes", ErrConfig, wire.MaxID)
+	}
+	if err := o.Want.check(); err != nil {
+		return "", err
+	}
+	if o.Ephemeral {
+		return c.sendEphemeral(content), nil
+	}
+	if len(c.outgoing) >= MaxOutgoing && !c.makeRoom() {
+		return "", fmt.Errorf("sds: %w: %d messages that nobody is known to have", ErrOutgoingFull, MaxOutgoing)
+	}
+	entries, complete := c.causalHistory()
+	lamport := max(c.cfg.Dialect.floor(now), c.meta.Lamport+1)
+	if lamport >= MaxLamport {
+		return "", fmt.Errorf("sds: %w: the clock is at its end", ErrLamportRange)
+	}
+	id := c.contentID(o.ID, lamport, entries, content)
+	if c.nodes[id] != nil || c.parked[id] != nil || c.metIDs.has(id) {
+		return "", fmt.Errorf("sds: %w: %s", ErrDuplicateContent, id)
+	}
+	if !c.meta.BaseFixed && c.cfg.JoinPoint > 0 {
+		c.fixBase(min(c.cfg.JoinPoint, lamport-1))
+	}
+	c.nextLamport(now)
+	m := &wire.Message{Dialect: c.cfg.Dialect.wire(), SenderID: c.cfg.Participant, MessageID: id,
+		ChannelID: c.cfg.Channel, Lamport: lamport, HasLamport: true, CausalHistory: entries, Content: content}
+	out := c.track(m, o.Want)
+	claim := c.newExtension(complete)
+	c.logOwn(m, out)
+	c.spoken(complete && c.online)
+	if c.online {
+		c.emit(out, m, claim)
+	} else {
+		out.draft, out.entries = content, entries
+		c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, out.record())
+	}
+	return id, nil
+}
+
+func (c *Channel) contentID(given MessageID, lamport uint64, entries []HistoryEntry, content []byte) MessageID {
+	switch {
+	case given != "":
+		return given
+	case c.cfg.Dialect == JS:
+		return ContentID(content)
+	}
+	return NewMessageID(c.cfg.Channel, c.cfg.Participant, lamport, entries, content)
+}
+
+// track begins to follow the acknowledgements of an own message.
+func (c *Channel) track(m *wire.Message, want Want) *outgoing {
+	c.meta.Ordinal++
+	o := &outgoing{id: m.MessageID, ordinal: c.meta.Ordinal, lamport: m.Lamport, want: want,
+		audience: c.audience, sentAt: c.now, started: c.policyNow(), timer: timer{kind: timerOutgoing, id: m.MessageID}}
+	o.resolveWant(c)
+	c.outgoing[o.id] = o
+	c.outOrder = append(c.outOrder, o)
+	return o
+}
+
+// resolveWant finds the persons that a Want names in the audience.
+func (o *outgoing) resolveWant(c *Channel) {
+	if o.want.Kind != WantPersons || o.audience == nil {
+		return
+	}
+	for _, id := range o.want.Persons {
+		if i := c.persons.of(id); o.audience.members.has(i) {
+			o.wanted.add(i)
+		}
+	}
+}
+
+// logOwn gives an own message its place.
+func (c *Channel) logOwn(m *wire.Message, o *outgoing) {
+	parents := make([]MessageID, len(m.CausalHistory))
+	for i := range m.CausalHistory {
+		parents[i] = m.CausalHistory[i].MessageID
+		if n := c.nodes[parents[i]]; n != nil && n.namedIn == 0 {
+			n.namedIn = o.ordinal
+		}
+	}
+	n := &node{id: o.id, sender: c.cfg.Participant, lamport: o.lamport, ordinal: o.ordinal, own: true,
+		leaf: NewLeaf(o.id, parents, sha256.Sum256(m.Content))}
+	c.enter(n, parents, false)
+	c.out.Changes.Messages = append(c.out.Changes.Messages, n.record(parents))
+	c.out.Deliveries = append(c.out.Deliveries, Delivery{ID: o.id, Sender: n.sender, Lamport: o.lamport,
+		Position: n.position, Content: m.Content, Own: true})
+	if c.cfg.Dialect != Nim {
+		c.unsettle()
+	}
+}
+
+// emit makes the packet of an own message: now it gets its sequence number.
+func (c *Channel) emit(o *outgoing, m *wire.Message, e wire.Extension) {
+	c.meta.Sequence++
+	c.metaChanged = true
+	o.sequence = c.meta.Sequence
+	o.draft, o.entries = nil, nil
+	e.Sequence = o.sequence
+	if o.want.Kind != WantOne {
+		e.HasAsk = true
+		c.planAsk()
+	}
+	m.RepairRequest = c.dueRequests(MaxRequestIDsLegacy)
+	m.Extension = e.Encode()
+	c.attachFilter(m)
+	c.received(m.MessageID)
+	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+	c.planResend(o)
+	c.send(Packet{Class: ClassContent, ID: o.id, Payload: m.Encode()})
+	c.receipt(o)
+}
+
+// emitDrafts sends what was written while offline, oldest first.
+func (c *Channel) emitDrafts() bool {
+	any := false
+	for _, o := range slices.Clone(c.outOrder) {
+		if o.done || o.draft == nil {
+			continue
+		}
+		any = true
+		m := &wire.Message{Dialect: c.cfg.Dialect.wire(), SenderID: c.cfg.Participant, MessageID: o.id,
+			ChannelID: c.cfg.Channel, Lamport: o.lamport, HasLamport: true, CausalHistory: o.entries, Content: o.draft}
+		// The heads that it named are not ours any more: it claims nothing.
+		c.emit(o, m, c.newExtension(false))
+	}
+	return any
+}
+
+func (c *Channel) sendEphemeral(content []byte) MessageID {
+	c.meta.Nonce++
+	c.metaChanged = true
+	m := wire.Message{Dialect: c.cfg.Dialect.wire(), SenderID: c.cfg.Participant, ChannelID: c.cfg.Channel, Content: content}
+	switch c.cfg.Dialect {
+	case JS:
+		m.MessageID = ContentID(content)
+	default:
+		m.MessageID = makeID(ephPrefix, ephTag, m.ChannelID, m.SenderID, uint64(c.meta.Incarnation)<<32+c.meta.Nonce, nil, content)
+	}
+	c.metIDs.add(m.MessageID, false) // to know its echo
+	if c.online {
+		c.send(Packet{Class: ClassEphemeral, ID: m.MessageID, Payload: m.Encode()})
+	}
+	return m.MessageID
+}
+
+func (c *Channel) send(p Packet) {
+	c.serial++
+	p.Serial = c.serial
+	if p.Class == ClassContent || p.Class == ClassResend {
+		c.inflight[p.Serial] = p.ID
+	}
+	c.out.Packets = append(c.out.Packets, p)
+}
+
+// Handed says what became of a packet: err is nil if the transport took it, and
+// hint is where its store will have it, if that is known.
+func (c *Channel) Handed(now Time, serial uint64, hint []byte, err error) {
+	c.advance(now)
+	id, ok := c.inflight[serial]
+	if !ok {
+		return
+	}
+	delete(c.inflight, serial)
+	if hint != nil {
+		c.SetHint(id, hint)
+	}
+	if o := c.outgoing[id]; o != nil && err == nil && !o.handed {
+		o.handed = true
+		c.raise(o)
+	}
+}
+
+// Stored says that a store confirmed an own message: it is no longer resent
+// blindly. hint, if not nil, retrieves it.
+func (c *Channel) Stored(now Time, id MessageID, hint []byte) {
+	c.advance(now)
+	c.SetHint(id, hint)
+	if o := c.outgoing[id]; o != nil && !o.stored {
+		o.stored, o.undelivered = true, false
+		c.timers.stop(&o.timer)
+		c.raise(o)
+	}
+}
+
+// SetHint notes where a store has a message. Causal histories carry it.
+func (c *Channel) SetHint(id MessageID, hint []byte) {
+	if n := c.nodes[id]; n != nil && hint != nil && len(hint) <= wire.MaxHint {
+		n.hint = hint
+	}
+}
+
+// planResend sets when o goes out again unless somebody has it by then.
+func (c *Channel) planResend(o *outgoing) {
+	c.timers.schedule(&o.timer, c.now.Add(pace.ResendDelay(o.attempts+1, c.random())))
+}
+
+// outgoingDue resends a message that nobody is known to have.
+func (c *Channel) outgoingDue(o *outgoing) {
+	if o.known() {
+		return
+	}
+	if c.policyNow().Sub(o.started) >= c.cfg.UndeliveredAfter {
+		if !o.undelivered {
+			o.undelivered = true
+			c.receipt(o)
+		}
+		return
+	}
+	o.attempts++
+	c.send(Packet{Class: ClassResend, ID: o.id})
+	c.planResend(o)
+}
+
+// makeRoom stops tracking the oldest message that somebody has.
+func (c *Channel) makeRoom() bool {
+	for _, o := range c.outOrder {
+		if !o.done && o.known() {
+			c.finish(o)
+			return true
+		}
+	}
+	return false
+}

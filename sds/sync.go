@@ -1,0 +1,312 @@
+package sds
+
+import (
+	"slices"
+	"time"
+
+	"github.com/causeway-im/causeway/sds/pace"
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// Sync messages: the first acknowledgement after content (rule P7), every
+// member's own in a small group (P10), and a Trickle that keeps a quiet channel
+// consistent.
+
+// voicing is the state of our own sync messages.
+type voicing struct {
+	quick, duty, trickle, ask timer
+
+	poked    bool          // a repeated message wants an acknowledgement
+	owed     bool          // others' content was delivered since we last spoke
+	spoke    Time          // when we last named our heads
+	interval time.Duration // of the Trickle
+	ends     Time          // of its interval
+	fired    bool          // this interval's sync is sent or was not needed
+	agreed   int           // how many agreed with us in this interval
+	asks     int           // how often we asked
+}
+
+func (v *voicing) init() {
+	v.quick.kind, v.duty.kind, v.trickle.kind, v.ask.kind = timerQuick, timerDuty, timerTrickle, timerAsk
+}
+
+// voice notes that n is in the log: somebody should tell its sender.
+func (c *Channel) voice(n *node) {
+	if n.own || n.foreign {
+		return
+	}
+	c.v.owed = true
+	c.notNamed(n)
+	if c.cfg.Dialect == Nim {
+		c.scheduleNimAck()
+		return
+	}
+	if n.head && !n.voiced && !c.v.quick.set() {
+		c.timers.schedule(&c.v.quick, c.now.Add(c.suppression()))
+	}
+	if c.groupSize() <= smallGroup && !c.v.duty.set() {
+		spread := time.Duration((0.5 + c.random()/2) * float64(dutyPeriod))
+		c.timers.schedule(&c.v.duty, c.now.Add(spread))
+	}
+	c.unsettle()
+}
+
+// poke asks for an acknowledgement although nothing is new.
+func (c *Channel) poke() {
+	if c.cfg.Dialect == Nim {
+		c.v.owed = true
+		c.scheduleNimAck()
+		return
+	}
+	c.v.poked = true
+	if !c.v.quick.set() {
+		c.timers.schedule(&c.v.quick, c.now.Add(c.suppression()))
+	}
+}
+
+// suppression draws a delay after which, in the whole group, only few speak.
+func (c *Channel) suppression() time.Duration {
+	return pace.SuppressionDelay(c.random(), c.groupSize(), c.cfg.RoundTrip)
+}
+
+// quiet stops the quick acknowledgement when others gave it.
+func (c *Channel) quiet() {
+	if c.v.quick.set() && !c.v.poked && !c.needsVoice() {
+		c.timers.stop(&c.v.quick)
+	}
+}
+
+// needsVoice tells whether there is a message of others that nobody named.
+func (c *Channel) needsVoice() bool {
+	return slices.ContainsFunc(c.heads, func(n *node) bool { return !n.own && !n.voiced })
+}
+
+func (c *Channel) quickDue() {
+	if c.v.poked || c.needsVoice() {
+		c.sendSync(ClassAck, nil, nil)
+	}
+}
+
+func (c *Channel) dutyDue() {
+	if c.cfg.Dialect == Nim {
+		c.nimAck()
+	} else if c.v.owed {
+		c.sendSync(ClassAck, nil, nil)
+	}
+}
+
+// spoken notes that a message of ours named all our heads.
+func (c *Channel) spoken(complete bool) {
+	for _, n := range c.heads {
+		if !n.own {
+			n.voiced = true
+		}
+	}
+	if complete {
+		c.v.owed, c.v.poked = false, false
+		c.v.spoke = c.now
+		c.v.agreed++
+		c.timers.stop(&c.v.quick)
+		c.timers.stop(&c.v.duty)
+	}
+}
+
+// heed takes what an extension says: what its sender has, and whether it asks.
+func (c *Channel) heed(m *wire.Message, p *peer, e *wire.Extension) {
+	if e.HasFingerprint {
+		f := &frontier{fingerprint: e.Fingerprint, base: e.Base, holes: e.Holes}
+		f.heads = make([]MessageID, len(m.CausalHistory))
+		for i := range m.CausalHistory {
+			f.heads[i] = m.CausalHistory[i].MessageID
+		}
+		c.weigh(p, f)
+		c.compare(m)
+	}
+	if e.HasAsk && (len(e.Ask) == 0 || slices.Contains(e.Ask, ShortParticipant(c.cfg.Channel, c.cfg.Participant))) {
+		c.asked(len(e.Ask) > 0)
+	}
+}
+
+// compare feeds the Trickle: who names the same heads as we do agrees; who
+// lacks some of them that are not new needs to hear of them.
+func (c *Channel) compare(m *wire.Message) {
+	if m.Kind() != wire.Sync {
+		return
+	}
+	lacking := 0
+	for _, n := range c.heads {
+		if !slices.ContainsFunc(m.CausalHistory, func(e HistoryEntry) bool { return e.MessageID == n.id }) {
+			lacking++
+			if c.now.Sub(n.copied) > 2*c.cfg.RoundTrip {
+				c.unsettle()
+				return
+			}
+		}
+	}
+	if lacking == 0 && len(m.CausalHistory) == len(c.heads) {
+		c.v.agreed++
+		c.v.poked = false
+		c.quiet()
+	}
+}
+
+// asked makes us report soon. Who was named reports although nothing is new:
+// its last report was lost.
+func (c *Channel) asked(named bool) {
+	if c.cfg.Dialect == Nim || c.groupSize() > smallGroup && !named {
+		return
+	}
+	if named {
+		if c.now.Sub(c.v.spoke) < c.cfg.RoundTrip {
+			return
+		}
+		c.v.owed = true
+	}
+	if c.v.owed {
+		at := c.now.Add(time.Duration(c.random() * float64(2*c.cfg.RoundTrip)))
+		if !c.v.duty.set() || c.v.duty.at > at {
+			c.timers.schedule(&c.v.duty, at)
+		}
+	}
+}
+
+// sendSync broadcasts our heads, what we ask for, and whom we ask to report.
+func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
+	if c.cfg.Dialect == Nim || !c.online {
+		return
+	}
+	entries, complete := c.causalHistory()
+	if requests == nil {
+		requests = c.dueRequests(c.maxRequests())
+	}
+	if len(entries) == 0 && len(requests) == 0 {
+		return
+	}
+	m := wire.Message{Dialect: wire.LIP, SenderID: c.cfg.Participant, ChannelID: c.cfg.Channel,
+		Lamport: c.nextLamport(c.now), HasLamport: true, CausalHistory: entries, RepairRequest: requests}
+	m.MessageID = newSyncID(m.ChannelID, m.SenderID, m.Lamport, entries)
+	ext := c.newExtension(complete)
+	if ask != nil {
+		ext.Ask, ext.HasAsk = ask, true
+	}
+	m.Extension = ext.Encode()
+	c.attachFilter(&m)
+	c.spoken(complete)
+	c.send(Packet{Class: class, ID: m.MessageID, Payload: m.Encode()})
+}
+
+func (c *Channel) newExtension(complete bool) wire.Extension {
+	e := wire.Extension{Version: ExtensionVersion, Incarnation: c.meta.Incarnation}
+	c.claim(&e, complete)
+	return e
+}
+
+// ExtensionVersion is the version of field 100 that this package writes.
+const ExtensionVersion = 1
+
+// The Trickle (RFC 6206): an interval doubles while members agree and starts
+// again when they do not, or when there is something new.
+
+const trickleFirst = 4 * time.Second
+
+// unsettle starts the Trickle again.
+func (c *Channel) unsettle() {
+	if c.cfg.Dialect == Nim || c.v.interval == trickleFirst && c.v.trickle.set() {
+		return
+	}
+	c.v.interval = trickleFirst
+	c.startInterval()
+}
+
+func (c *Channel) startInterval() {
+	c.v.agreed, c.v.fired = 0, false
+	c.v.ends = c.now.Add(c.v.interval)
+	// The second half of the interval, with the suppression delay instead of a
+	// uniform one: in a large group a uniform delay is a storm.
+	at := c.now.Add(c.v.interval/2 + c.suppression())
+	c.v.ends = max(c.v.ends, at+1)
+	c.timers.schedule(&c.v.trickle, at)
+}
+
+func (c *Channel) trickleDue() {
+	if !c.v.fired {
+		c.v.fired = true
+		if c.v.agreed == 0 {
+			c.sendSync(ClassSync, nil, nil)
+		}
+		c.timers.schedule(&c.v.trickle, max(c.v.ends, c.now+1))
+		return
+	}
+	c.v.interval = pace.TrickleNext(c.v.interval)
+	c.startInterval()
+}
+
+// Asking for acknowledgements: a sender that wants more than it has heard names
+// those that it did not hear. Larger groups are asked by census.
+
+func (c *Channel) planAsk() {
+	if c.groupSize() > smallGroup || c.cfg.Dialect == Nim {
+		return
+	}
+	c.v.asks = 0
+	if !c.v.ask.set() || c.v.ask.at > c.now.Add(askAfter) {
+		c.timers.schedule(&c.v.ask, c.now.Add(pace.Jitter(askAfter, c.random())))
+	}
+}
+
+func (c *Channel) askDue() {
+	unheard := c.unheard()
+	if len(unheard) == 0 {
+		return
+	}
+	c.sendSync(ClassSync, nil, unheard)
+	c.v.asks++
+	c.timers.schedule(&c.v.ask, c.now.Add(pace.Jitter(min(askAfter<<min(c.v.asks, 8), askMax), c.random())))
+}
+
+// awaits tells whether o's sender still collects acknowledgements.
+func (o *outgoing) awaits() bool {
+	return !o.done && o.handed && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
+}
+
+// lacks tells whether we wait for p to acknowledge something.
+func (c *Channel) lacks(p *peer) bool {
+	return slices.ContainsFunc(c.outOrder, func(o *outgoing) bool {
+		return o.awaits() && o.audience.members.has(p.person) && !o.persons.has(p.person)
+	})
+}
+
+// unheard lists the participants that are not known to have some message of
+// ours whose Want is not reached.
+func (c *Channel) unheard() []uint32 {
+	if c.cfg.Roster == nil {
+		return nil
+	}
+	var lacking personSet
+	for _, o := range c.outOrder {
+		if !o.awaits() {
+			continue
+		}
+		wanted := o.audience.members
+		if o.wanted != nil {
+			wanted = o.wanted
+		}
+		for i, w := range wanted {
+			if i < len(o.persons) {
+				w &^= o.persons[i]
+			}
+			for len(lacking) <= i {
+				lacking = append(lacking, 0)
+			}
+			lacking[i] |= w
+		}
+	}
+	var unheard []uint32
+	for participant, person := range c.cfg.Roster.Members {
+		if lacking.has(c.persons.of(person)) && participant != c.cfg.Participant {
+			unheard = append(unheard, ShortParticipant(c.cfg.Channel, participant))
+		}
+	}
+	slices.Sort(unheard)
+	return unheard[:min(len(unheard), smallGroup)]
+}
