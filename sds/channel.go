@@ -56,6 +56,7 @@ type Channel struct {
 	walk        uint32
 	walkHeap    binaryHeap[*node] // latest place first
 	others      []*node
+	claimed     []*node // the heads that a frontier names
 	prefixes    []prefix
 	highestBase uint64
 	shortIDs    map[uint64]*node
@@ -76,10 +77,12 @@ type Channel struct {
 	jumped        *peer // its sequence number shows a loss
 	authenticated bool
 
-	out         Ready
-	taken       Ready
-	metaChanged bool
-	serial      uint64
+	out          Ready // collects what is to be done
+	taken        Ready // offered by Ready, not confirmed by Advance
+	spare        Ready // its memory is used again
+	metaChanged  bool
+	headsChanged bool
+	serial       uint64
 }
 
 // New returns a channel without history, online.
@@ -141,14 +144,17 @@ func (r *Ready) Empty() bool {
 
 // Ready returns what is to be done. Until Advance confirms that it was, every
 // call offers the same again, with what came in addition: a failed commit loses
-// nothing.
+// nothing. The slices of a Ready are valid until the next call of Ready.
 func (c *Channel) Ready() Ready {
 	if c.metaChanged {
-		m := c.meta
-		m.Heads = make([]MessageID, len(c.heads))
-		for i, n := range c.heads {
-			m.Heads[i] = n.id
+		if c.headsChanged {
+			c.meta.Heads = make([]MessageID, len(c.heads))
+			for i, n := range c.heads {
+				c.meta.Heads[i] = n.id
+			}
+			c.headsChanged = false
 		}
+		m := c.meta
 		c.out.Changes.Meta = &m
 		c.metaChanged = false
 	}
@@ -158,16 +164,37 @@ func (c *Channel) Ready() Ready {
 		}
 	}
 	if c.taken.Empty() {
-		c.taken = c.out
+		c.taken, c.out, c.spare = c.out, c.spare, Ready{}
 	} else {
 		c.taken.merge(c.out)
+		c.out = Ready{}
 	}
-	c.out = Ready{}
 	return c.taken
 }
 
 // Advance says that everything of the last Ready is done.
-func (c *Channel) Advance() { c.taken = Ready{} }
+func (c *Channel) Advance() {
+	c.spare, c.taken = c.taken, Ready{}
+	c.spare.reset()
+}
+
+func (r *Ready) reset() {
+	r.Changes.Meta = nil
+	r.Changes.Messages = reuse(r.Changes.Messages)
+	r.Changes.Outgoing = reuse(r.Changes.Outgoing)
+	r.Changes.Seen = reuse(r.Changes.Seen)
+	r.Packets, r.Arrivals, r.Deliveries = reuse(r.Packets), reuse(r.Arrivals), reuse(r.Deliveries)
+	r.Receipts, r.Gaps, r.Lookups = reuse(r.Receipts), reuse(r.Gaps), reuse(r.Lookups)
+}
+
+// reuse keeps the memory of a slice unless a burst made it large. Its elements
+// stay as they are for whoever still reads the last Ready.
+func reuse[T any](s []T) []T {
+	if cap(s) > 256 {
+		return nil
+	}
+	return s[:0]
+}
 
 func (r *Ready) merge(s Ready) {
 	if s.Changes.Meta != nil {

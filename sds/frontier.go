@@ -13,7 +13,7 @@ import (
 
 // frontier is a claim that waits for messages which it names.
 type frontier struct {
-	heads       []MessageID
+	heads       []HistoryEntry
 	fingerprint uint64
 	base        uint64
 	holes       []uint64
@@ -36,15 +36,16 @@ func (c *Channel) claim(e *wire.Extension, complete bool) {
 
 // weigh evaluates a frontier of p, now or when the messages that it names are
 // here.
-func (c *Channel) weigh(p *peer, f *frontier) {
+func (c *Channel) weigh(p *peer, f frontier) {
 	p.waiting = nil
-	heads := make([]*node, 0, 8)
+	heads := c.claimed[:0]
 	var reach uint64
-	for _, id := range f.heads {
+	for i := range f.heads {
+		id := f.heads[i].MessageID
 		n := c.nodes[id]
 		if n == nil {
 			if a := c.awaited[id]; a != nil {
-				p.waiting = f
+				p.waiting = &f
 				if !slices.Contains(a.waiting, p) {
 					a.waiting = append(a.waiting, p)
 				}
@@ -54,6 +55,7 @@ func (c *Channel) weigh(p *peer, f *frontier) {
 		reach = max(reach, n.reach)
 		heads = append(heads, n)
 	}
+	c.claimed = heads
 	if reach <= p.high || len(c.outgoing) == 0 {
 		return // nothing of ours that p has not proved already
 	}
@@ -70,7 +72,7 @@ func (c *Channel) weigh(p *peer, f *frontier) {
 // matches tells whether p's claim covers exactly the ancestors of heads, as far
 // as we know them. The first result is the lowest ordinal of an own message
 // among the holes that p names, or 0.
-func (c *Channel) matches(p *peer, f *frontier, heads []*node) (uint64, bool) {
+func (c *Channel) matches(p *peer, f frontier, heads []*node) (uint64, bool) {
 	sum, ok := c.sumAbove(f.base)
 	if !ok || !c.walkOthers(heads) {
 		return 0, false

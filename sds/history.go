@@ -57,6 +57,7 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 		if !hasChild {
 			n.head = true
 			c.heads = append(c.heads, n)
+			c.headsChanged = true
 		}
 	}
 	c.observe(n.lamport)
@@ -69,6 +70,7 @@ func (c *Channel) unhead(n *node) {
 		return
 	}
 	n.head = false
+	c.headsChanged = true
 	i := slices.Index(c.heads, n)
 	c.heads = slices.Delete(c.heads, i, i+1)
 }

@@ -200,7 +200,7 @@ func (c *Channel) meet(a *awaited, s GapState) {
 	}
 	for _, p := range a.waiting {
 		if f := p.waiting; f != nil {
-			c.weigh(p, f)
+			c.weigh(p, *f)
 		}
 	}
 }

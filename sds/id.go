@@ -44,6 +44,11 @@ func newSyncID(ch ChannelID, sender ParticipantID, lamport uint64, history []His
 }
 
 func makeID(prefix, tag string, ch ChannelID, sender ParticipantID, lamport uint64, history []HistoryEntry, content []byte) MessageID {
+	var text [32]byte
+	return MessageID(appendID(text[:0], prefix, tag, ch, sender, lamport, history, content))
+}
+
+func appendID(dst []byte, prefix, tag string, ch ChannelID, sender ParticipantID, lamport uint64, history []HistoryEntry, content []byte) []byte {
 	size := 4*6 + len(tag) + len(ch) + len(sender) + 8 + len(content)
 	for i := range history {
 		size += 4 + len(history[i].MessageID)
@@ -63,10 +68,7 @@ func makeID(prefix, tag string, ch ChannelID, sender ParticipantID, lamport uint
 	}
 	b = appendPart(b, content)
 	sum := sha256.Sum256(b)
-	var text [32]byte
-	n := copy(text[:], prefix)
-	base64.RawURLEncoding.Encode(text[n:], sum[:idHash])
-	return MessageID(text[:n+base64.RawURLEncoding.EncodedLen(idHash)])
+	return base64.RawURLEncoding.AppendEncode(append(dst, prefix...), sum[:idHash])
 }
 
 func appendPart[T ~string | ~[]byte](b []byte, part T) []byte {
@@ -88,20 +90,22 @@ func VerifyID(m *wire.Message) Trust {
 	if m.Dialect != wire.LIP {
 		return Opaque
 	}
-	var want MessageID
+	var text [64]byte // of the id that it should have
+	want := text[:0]
 	switch id, kind := m.MessageID, m.Kind(); {
 	case kind == wire.Sync && len(id) == 29 && id[:2] == syncPrefix:
-		want = newSyncID(m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory)
+		want = appendID(want, syncPrefix, syncTag, m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory, nil)
 	case kind != wire.Content:
 		return Opaque
 	case len(id) == 29 && id[:2] == idPrefix:
-		want = NewMessageID(m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory, m.Content)
+		want = appendID(want, idPrefix, idTag, m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory, m.Content)
 	case len(id) == 64 && isHex(id):
-		want = ContentID(m.Content)
+		sum := sha256.Sum256(m.Content)
+		want = hex.AppendEncode(want, sum[:])
 	default:
 		return Opaque
 	}
-	if want != m.MessageID {
+	if string(want) != string(m.MessageID) {
 		return Forged
 	}
 	return Verified

@@ -31,13 +31,15 @@ type legacy struct {
 // causalHistory is what the next message names, oldest first, and whether these
 // are all heads.
 func (c *Channel) causalHistory() ([]HistoryEntry, bool) {
-	nodes := slices.Clone(c.heads)
+	slices.SortFunc(c.heads, func(a, b *node) int { return a.place().Compare(b.place()) })
+	nodes, limit := c.heads, c.cfg.MaxParents
+	if c.cfg.Dialect != LIP || len(nodes) > limit {
+		nodes = slices.Clone(nodes)
+	}
 	if c.cfg.Dialect == Nim {
 		nodes = slices.DeleteFunc(nodes, c.tooOldForNim)
 	}
 	complete := len(nodes) == len(c.heads)
-	limit := c.cfg.MaxParents
-	slices.SortFunc(nodes, func(a, b *node) int { return a.place().Compare(b.place()) })
 	if len(nodes) > limit {
 		complete = false
 		nodes = keepChain(nodes, limit)

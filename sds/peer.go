@@ -65,9 +65,6 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 		p.lamport = max(p.lamport, m.Lamport)
 		c.remember(p)
 	}
-	if e == nil {
-		return
-	}
 	if e.Incarnation != 0 && e.Incarnation != p.incarnation {
 		// It lost its state: what it proved before says nothing any more.
 		if p.incarnation != 0 {

@@ -119,7 +119,9 @@ type outgoing struct {
 	started  Time // policy time
 	attempts int
 	timer    timer
-	slot     int // of its Receipt in Ready plus one
+	slot     int       // of its Receipt in Ready plus one
+	key      bloom.Key // the id as filters of keyKind see it
+	keyKind  bloom.Kind
 }
 
 func (o *outgoing) known() bool { return o.count > 0 || o.stored || o.somebody }
@@ -280,7 +282,10 @@ func (c *Channel) possible(p *peer, m *wire.Message) {
 		if o.done || o.persons.has(p.person) || o.audience != nil && !o.audience.members.has(p.person) {
 			continue
 		}
-		if f.Contains(string(o.id)) && o.possibly.add(p.person) {
+		if o.keyKind != f.Kind() {
+			o.key, o.keyKind = f.Kind().Key(string(o.id)), f.Kind()
+		}
+		if f.ContainsKey(o.key) && o.possibly.add(p.person) {
 			c.receipt(o)
 		}
 	}

@@ -68,14 +68,14 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 	c.authenticated = o.Authenticated
 	var p *peer // nil for ourselves, and for nobody in particular
 	own := m.SenderID == c.cfg.Participant
-	ext := c.extension(m)
+	ext := extension(m)
 	if own {
-		c.pastOwn(m, ext)
+		c.pastOwn(m, &ext)
 	} else {
 		if m.SenderID != "" {
 			p = c.peerOf(m.SenderID)
 		}
-		c.hear(p, m, ext)
+		c.hear(p, m, &ext)
 		c.evidence(m, p)
 	}
 	switch m.Kind() {
@@ -86,8 +86,8 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 	}
 	if !own {
 		c.requested(m, p)
-		if p != nil && ext != nil {
-			c.heed(m, p, ext)
+		if p != nil {
+			c.heed(m, p, &ext)
 		}
 	}
 	c.jumped = nil
@@ -95,21 +95,21 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 
 // extension decodes field 100. A bad one is as good as none: nothing that
 // content depends on lives there.
-func (c *Channel) extension(m *wire.Message) *wire.Extension {
+func extension(m *wire.Message) wire.Extension {
 	if m.Extension == nil {
-		return nil
+		return wire.Extension{}
 	}
 	e, err := wire.ParseExtension(m.Extension)
 	if err != nil {
-		return nil
+		return wire.Extension{}
 	}
-	return &e
+	return e
 }
 
 // pastOwn raises clock and sequence past a message that we once wrote and no
 // longer know. It never acknowledges anything (rule P1).
 func (c *Channel) pastOwn(m *wire.Message, e *wire.Extension) {
-	if e != nil && e.Incarnation == c.meta.Incarnation && e.Sequence > c.meta.Sequence {
+	if e.Incarnation == c.meta.Incarnation && e.Sequence > c.meta.Sequence {
 		c.meta.Sequence = e.Sequence
 		c.metaChanged = true
 	}

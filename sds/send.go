@@ -248,11 +248,15 @@ func (c *Channel) outgoingDue(o *outgoing) {
 
 // makeRoom stops tracking the oldest message that somebody has.
 func (c *Channel) makeRoom() bool {
-	for _, o := range c.outOrder {
-		if !o.done && o.known() {
-			c.finish(o)
-			return true
+	for i, o := range c.outOrder {
+		if o.done || !o.known() {
+			continue
 		}
+		c.finish(o)
+		if i > 64 { // don't pass the same ones again and again
+			c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
+		}
+		return true
 	}
 	return false
 }

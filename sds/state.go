@@ -100,8 +100,8 @@ func (c *Changes) Empty() bool {
 }
 
 // State is everything that Restore needs. A host with a long history may leave
-// out logged messages that are not in Meta.Heads and are older, by Position,
-// than the newest Config.Window.
+// out logged messages that are older, by Position, than the newest
+// Config.Window, unless they are in Meta.Heads or in Outgoing.
 type State struct {
 	Meta     Meta
 	Messages map[MessageID]MessageRecord

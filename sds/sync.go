@@ -114,12 +114,7 @@ func (c *Channel) spoken(complete bool) {
 // heed takes what an extension says: what its sender has, and whether it asks.
 func (c *Channel) heed(m *wire.Message, p *peer, e *wire.Extension) {
 	if e.HasFingerprint {
-		f := &frontier{fingerprint: e.Fingerprint, base: e.Base, holes: e.Holes}
-		f.heads = make([]MessageID, len(m.CausalHistory))
-		for i := range m.CausalHistory {
-			f.heads[i] = m.CausalHistory[i].MessageID
-		}
-		c.weigh(p, f)
+		c.weigh(p, frontier{m.CausalHistory, e.Fingerprint, e.Base, e.Holes})
 		c.compare(m)
 	}
 	if e.HasAsk && (len(e.Ask) == 0 || slices.Contains(e.Ask, ShortParticipant(c.cfg.Channel, c.cfg.Participant))) {
