@@ -169,6 +169,9 @@ func TestOutgoingIsBounded(t *testing.T) {
 	if got := c.Sizes().Outgoing; got != MaxOutgoing {
 		t.Errorf("%d outgoing, want %d", got, MaxOutgoing)
 	}
+	if _, tracked := c.Receipt(first); tracked {
+		t.Error("room was made by another message than the one that somebody has")
+	}
 }
 
 // Requests for everything at once plan a bounded number of answers.

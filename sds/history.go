@@ -51,6 +51,9 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 	}
 	c.nodes[n.id] = n
 	c.window.push(n)
+	if c.shortIDs != nil {
+		c.shortIDs[ShortID(c.cfg.Channel, n.id)] = n
+	}
 	if !n.foreign {
 		c.meta.Sum.Add(n.leaf)
 		c.addToPrefixes(n)

@@ -232,6 +232,10 @@ func (c *Channel) finish(o *outgoing) {
 	c.timers.stop(&o.timer)
 	delete(c.outgoing, o.id)
 	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+}
+
+// dropDone takes messages that are no longer tracked out of the order.
+func (c *Channel) dropDone() {
 	if len(c.outOrder) > 2*len(c.outgoing)+64 {
 		c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
 	}

@@ -83,6 +83,7 @@ func (c *Channel) contentID(given MessageID, lamport uint64, entries []HistoryEn
 
 // track begins to follow the acknowledgements of an own message.
 func (c *Channel) track(m *wire.Message, want Want) *outgoing {
+	c.dropDone()
 	c.meta.Ordinal++
 	o := &outgoing{id: m.MessageID, ordinal: c.meta.Ordinal, lamport: m.Lamport, want: want,
 		audience: c.audience, sentAt: c.now, started: c.policyNow(), timer: timer{kind: timerOutgoing, id: m.MessageID}}
@@ -246,17 +247,18 @@ func (c *Channel) outgoingDue(o *outgoing) {
 	c.planResend(o)
 }
 
-// makeRoom stops tracking the oldest message that somebody has.
+// makeRoom stops tracking the oldest messages that somebody has: several at
+// once, so that the search for them costs little per message.
 func (c *Channel) makeRoom() bool {
-	for i, o := range c.outOrder {
-		if o.done || !o.known() {
-			continue
+	room := 0
+	for _, o := range c.outOrder {
+		if !o.done && o.known() {
+			c.finish(o)
+			if room++; room == MaxOutgoing/64 {
+				break
+			}
 		}
-		c.finish(o)
-		if i > 64 { // don't pass the same ones again and again
-			c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
-		}
-		return true
 	}
-	return false
+	c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
+	return room > 0
 }

@@ -22,13 +22,23 @@ import (
 // history, invent=50 before them for parents that do not exist; requests=(m1)
 // for the repair request; filter=(m1) for the bloom filter, which is of full
 // size; hints=(m1:h1); at=+5s or at=2^53 for the timestamp; id=… where it is
-// free to choose; seq=7 for an extension with the sender's incarnation.
+// free to choose; seq=7 for an extension with the sender's incarnation; crowd=21
+// for one each of p1 … p21, with growing timestamps.
 func (w *world) inject(a *args) {
+	for i := range max(1, a.number("crowd")) {
+		w.injectOne(a, i)
+	}
+}
+
+func (w *world) injectOne(a *args, nth int) {
 	d := a.dialect(a.pos(0))
 	m := &wire.Message{Dialect: wire.LIP, SenderID: sds.ParticipantID(a.get("from", "")), ChannelID: channel,
 		Lamport: w.lamport(d, w.now), HasLamport: true}
 	if d == sds.Nim {
 		m.Dialect, m.Content, m.BloomFilter = wire.Nim, []byte{}, []byte{}
+	}
+	if a.values["crowd"] != nil {
+		m.SenderID = sds.ParticipantID(fmt.Sprintf("p%d", nth+1))
 	}
 	kind := sds.ClassContent
 	if a.has("sync") {
@@ -41,7 +51,7 @@ func (w *world) inject(a *args) {
 	case "2^53":
 		m.Lamport = 1 << 53
 	default:
-		m.Lamport = w.lamport(d, start.Add(a.duration(at)))
+		m.Lamport = w.lamport(d, start.Add(a.duration(at))) + uint64(nth)
 	}
 	for i := range a.number("invent") {
 		m.CausalHistory = append(m.CausalHistory, wire.HistoryEntry{MessageID: w.invent(i)})
@@ -49,7 +59,7 @@ func (w *world) inject(a *args) {
 	m.CausalHistory = append(m.CausalHistory, w.entriesFor(d, a, "names")...)
 	m.RepairRequest = w.entriesFor(d, a, "requests")
 	m.MessageID = w.idFor(d, a, m)
-	w.bind(m.MessageID, a.get("as", w.fresh(map[bool]string{true: "s", false: "m"}[a.has("sync")])))
+	w.bind(m.MessageID, a.as(map[bool]string{true: "s", false: "m"}[a.has("sync")]))
 	if a.values["filter"] != nil {
 		m.BloomFilter = w.filter(d, a.list("filter"))
 	}

@@ -22,7 +22,8 @@ import (
 //
 // Each file runs in two worlds side by side, which must say the same: spec R91.
 //
-// The commands. Members are named as alice, or as bob/phone and bob/desk for two
+// The commands; with only=(bob, gap) they show just the lines with one of these
+// words. Members are named as alice, or as bob/phone and bob/desk for two
 // installations of one person; messages get the names m1, m2, … and syncs s1,
 // s2, … as they appear.
 //
@@ -36,11 +37,11 @@ import (
 //	                     0 for all history); options as for new
 //	send alice text      as=m1, want=one|most|everyone|stewards|bob, id=0x12,
 //	                     ephemeral
-//	run 10s              time passes, packets take 100 ms; only=(bob, gap) shows
-//	                     just the lines with one of these words
+//	run 10s              time passes, packets take 100 ms
 //	lose m1 to=bob       loses what is a message's name or a class of packets;
 //	                     also from=alice; the next copy, or times=all
-//	cut bob / mend bob   nothing reaches bob or comes from him, and he can't know
+//	cut bob              nothing reaches bob or comes from him, and he can't know
+//	mend bob             ends that, and what lose said about him
 //	offline, online bob  the same, and he knows
 //	deliver m1 to=bob    hands over a copy; stored: from a history query; hint=h1;
 //	                     by=mallory: according to the host's signatures
@@ -94,12 +95,14 @@ func (w *world) block(t *testing.T, d *datadriven.TestData) string {
 		if do == nil {
 			d.Fatalf(t, "no command %q", name)
 		}
-		do(w, newArgs(w, line, list))
+		a, before := newArgs(w, line, list), len(w.said)
+		do(w, a)
+		w.show(before, a.list("only"))
 	}
 	said := w.said
 	w.said = nil
 	if len(said) == 0 {
-		return "(nothing)\n"
+		return "ok\n"
 	}
 	return strings.Join(said, "\n") + "\n"
 }
@@ -108,10 +111,10 @@ var commands = map[string]func(*world, *args){
 	"new":     (*world).create,
 	"join":    (*world).create,
 	"send":    (*world).send,
-	"run":     (*world).runFor,
+	"run":     func(w *world, a *args) { w.run(a.duration(a.pos(0))) },
 	"lose":    (*world).lose,
 	"cut":     func(w *world, a *args) { a.host(0).cut = true },
-	"mend":    func(w *world, a *args) { a.host(0).cut = false },
+	"mend":    (*world).mend,
 	"offline": func(w *world, a *args) { w.connect(a.host(0), false) },
 	"online":  func(w *world, a *args) { w.connect(a.host(0), true) },
 	"deliver": (*world).deliver,
@@ -208,21 +211,21 @@ func (w *world) send(a *args) {
 	if err != nil {
 		w.say(h.name, "can't send: %v", err)
 	} else {
-		w.bind(id, a.get("as", w.fresh("m")))
+		w.bind(id, a.as("m"))
 	}
 	w.handle(h)
 }
 
-func (w *world) runFor(a *args) {
-	before := len(w.said)
-	w.run(a.duration(a.pos(0)))
-	if only := a.list("only"); only != nil {
-		shown := slices.DeleteFunc(slices.Clone(w.said[before:]), func(line string) bool {
-			words := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,:[]()", r) })
-			return !slices.ContainsFunc(only, func(o string) bool { return slices.Contains(words, o) })
-		})
-		w.said = append(w.said[:before], shown...)
+// show keeps only the lines with one of these words, if there are any.
+func (w *world) show(from int, words []string) {
+	if words == nil {
+		return
 	}
+	shown := slices.DeleteFunc(slices.Clone(w.said[from:]), func(line string) bool {
+		fields := strings.FieldsFunc(line, func(r rune) bool { return strings.ContainsRune(" ,:[]()", r) })
+		return !slices.ContainsFunc(words, func(o string) bool { return slices.Contains(fields, o) })
+	})
+	w.said = append(w.said[:from], shown...)
 }
 
 func (w *world) lose(a *args) {
@@ -233,6 +236,13 @@ func (w *world) lose(a *args) {
 		r.left = n
 	}
 	w.rules = append(w.rules, &r)
+}
+
+// mend ends cut, and the losses of a member.
+func (w *world) mend(a *args) {
+	h := a.host(0)
+	h.cut = false
+	w.rules = slices.DeleteFunc(w.rules, func(r *rule) bool { return r.to == h.name || r.from == h.name })
 }
 
 func (w *world) connect(h *host, online bool) {
@@ -342,6 +352,14 @@ func (a *args) get(key, otherwise string) string {
 		return v[0]
 	}
 	return otherwise
+}
+
+// as is the name that a message shall have.
+func (a *args) as(prefix string) string {
+	if name := a.get("as", ""); name != "" {
+		return name
+	}
+	return a.w.fresh(prefix)
 }
 
 func (a *args) bytes(key string) []byte {
