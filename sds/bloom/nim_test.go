@@ -204,6 +204,8 @@ func container(words []byte, capacity, rate, k, m uint64) []byte {
 
 // Inputs that crash or stall nim-sds (facts: [run]), and their neighbours. Each
 // is refused, by name, at the cost of the error value.
+//
+// spec R8
 func TestNimHostile(t *testing.T) {
 	words := make([]byte, 16)
 	for _, c := range []struct {

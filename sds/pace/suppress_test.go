@@ -12,6 +12,7 @@ import (
 // the logarithm differ between platforms.
 func near(a, b time.Duration) bool { return (a - b).Abs() <= time.Microsecond }
 
+// spec R61
 func TestLambdaAndK(t *testing.T) {
 	for _, c := range []struct {
 		n      int
@@ -53,6 +54,8 @@ func TestPeriod(t *testing.T) {
 }
 
 // Rule P7: (T/λ)·ln(1 + u·(e^λ − 1)), computed elsewhere.
+//
+// spec R61
 func TestSuppressionDelay(t *testing.T) {
 	for _, c := range []struct {
 		u    float64

@@ -7,6 +7,7 @@ import (
 	"testing"
 )
 
+// spec R3
 func TestDecodeLIPIsStrict(t *testing.T) {
 	const head = "12016d5001"
 	tests := []struct {
@@ -116,6 +117,7 @@ func TestDecodeAliases(t *testing.T) {
 	}
 }
 
+// spec R3
 func TestDecodeUnknownFields(t *testing.T) {
 	// Three runs: field 4, field 99, fields 5 and 99.
 	b := unhex(t, "220178"+"12016d"+"980601"+"5001"+"2801980602")

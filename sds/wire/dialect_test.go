@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// spec R1
 func TestDetectDialect(t *testing.T) {
 	tests := []struct {
 		name, hex string

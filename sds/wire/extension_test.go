@@ -181,6 +181,8 @@ func TestExtensionFlags(t *testing.T) {
 }
 
 // TestExtensionIsOpaque: a message with a bad extension is a good message.
+//
+// spec R7
 func TestExtensionIsOpaque(t *testing.T) {
 	for _, d := range []Dialect{LIP, Nim} {
 		m := full(d)

@@ -124,6 +124,7 @@ func TestVectorsAnyGeneration(t *testing.T) {
 	}
 }
 
+// spec R4
 func TestPlainEntries(t *testing.T) {
 	const head = "0a026d311007220263682a0109"
 	long := make([]byte, MaxPlainID+1)

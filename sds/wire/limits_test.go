@@ -65,6 +65,8 @@ var limitTests = []struct {
 }
 
 // TestLimits: each limit can be used up and not exceeded, in both dialects.
+//
+// spec R5
 func TestLimits(t *testing.T) {
 	for _, tt := range limitTests {
 		for _, d := range []Dialect{LIP, Nim} {

@@ -2,6 +2,7 @@ package wire
 
 import "testing"
 
+// spec R6
 func TestKind(t *testing.T) {
 	some := []byte{1}
 	tests := []struct {

@@ -62,6 +62,8 @@ func allocated(f func()) uint64 {
 
 // TestMemory: decoding takes at most 36 bytes of memory per byte of input, and
 // never more than 256 KiB: the input is aliased, not copied.
+//
+// spec R5
 func TestMemory(t *testing.T) {
 	const perByte, base, most = 36, 2 << 10, 256 << 10
 	decoders := map[string]func([]byte) (Message, error){

@@ -295,6 +295,7 @@ func wantJS(t *testing.T, wire []byte, f *jsFields) Message {
 	return got
 }
 
+// spec R2
 func TestVectorsJSMessages(t *testing.T) {
 	for _, v := range load[jsVectors](t, "js.json").Message {
 		t.Run(v.Name, func(t *testing.T) {
@@ -317,6 +318,7 @@ func TestVectorsJSMessages(t *testing.T) {
 	}
 }
 
+// spec R2
 func TestVectorsJSTranscript(t *testing.T) {
 	for _, v := range load[jsVectors](t, "js.json").Transcript {
 		t.Run(strconv.Itoa(v.Step), func(t *testing.T) {
@@ -379,6 +381,7 @@ func wantReencoded(t *testing.T, decode func([]byte) (Message, error), m Message
 	wantEqual(t, again, m)
 }
 
+// spec R2
 func TestVectorsNimMessages(t *testing.T) {
 	v := load[nimVectors](t, "nim.json")
 	for i, master := range v.Master.Messages {
@@ -428,6 +431,7 @@ func testNimMessage(t *testing.T, v nimMessage, g Generation) {
 	wantEqual(t, own, want)
 }
 
+// spec R2
 func TestVectorsNimWraps(t *testing.T) {
 	for _, seq := range load[nimVectors](t, "nim.json").Master.WrapSequences {
 		t.Run(seq.Name, func(t *testing.T) {

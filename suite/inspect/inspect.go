@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
 )
 
@@ -28,6 +29,10 @@ type Report struct {
 	SenderID  string `json:"sender_id,omitempty"`
 	MessageID string `json:"message_id,omitempty"`
 	ChannelID string `json:"channel_id,omitempty"`
+	// ID says what the message id proves: "verified" if it is made from the
+	// message, "forged" if it should be and is not (peers refuse such a message),
+	// "opaque" if its form promises nothing.
+	ID string `json:"id,omitempty"`
 
 	Lamport       *Lamport   `json:"lamport_timestamp,omitempty"`
 	CausalHistory []Entry    `json:"causal_history,omitempty"`
@@ -104,6 +109,7 @@ func Inspect(packet []byte) *Report {
 	r.ContentBytes = len(m.Content)
 	r.ControlBytes = len(packet) - len(m.Content)
 	r.SenderID, r.MessageID, r.ChannelID = escape(m.SenderID), escape(m.MessageID), escape(m.ChannelID)
+	r.ID = verdicts[sds.VerifyID(&m)]
 	if m.HasLamport {
 		r.Lamport = newLamport(m.Dialect, m.Lamport)
 	}
@@ -121,6 +127,8 @@ func Inspect(packet []byte) *Report {
 	r.Notes = notes(packet, &m)
 	return r
 }
+
+var verdicts = map[sds.Trust]string{sds.Opaque: "opaque", sds.Verified: "verified", sds.Forged: "forged"}
 
 func newLamport(d wire.Dialect, v uint64) *Lamport {
 	l := &Lamport{Value: v, Unit: "ms"}

@@ -66,6 +66,12 @@ func (p *printer) head(r *Report) {
 	if r.Problem == nil {
 		p.printf("%s message, %s dialect: %d bytes, %d of content and %d of control\n",
 			r.Kind, r.Dialect, r.Bytes, r.ContentBytes, r.ControlBytes)
+		switch r.ID {
+		case "verified":
+			p.printf("its id is made from the message, and matches\n")
+		case "forged":
+			p.printf("FORGED: its id is of a form that is made from the message, and does not match\n")
+		}
 		return
 	}
 	p.printf("not an SDS message: %s\n", r.Problem.Message)
