@@ -252,3 +252,31 @@ func TestWants(t *testing.T) {
 		}
 	}
 }
+
+// spec R20 R24: clock, sequence and position go on where they were, also when
+// the wall clock is behind.
+func TestRestoreGoesOn(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	var s State
+	r := drain(c)
+	s.Apply(r.Changes)
+	for range 3 {
+		if _, err := c.Send(testStart, []byte("x"), SendOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r = drain(c)
+	s.Apply(r.Changes)
+	cfg := Config{Channel: "room", Participant: "me", Seed: 7}
+	again, err := Restore(cfg, s, nil, testStart.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := c.Meta()
+	m := say(t, again, testStart.Add(-time.Hour), "y", SendOptions{})
+	e, _ := wire.ParseExtension(m.Extension)
+	if m.Lamport != before.Lamport+1 || e.Sequence != 4 || e.Incarnation != before.Incarnation || again.Meta().Position != 4 {
+		t.Errorf("goes on at clock %d, sequence %d, incarnation %x, position %d; was %+v",
+			m.Lamport, e.Sequence, e.Incarnation, again.Meta().Position, before)
+	}
+}

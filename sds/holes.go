@@ -105,7 +105,7 @@ func (c *Channel) rearm(a *awaited) {
 	if c.asksFor(a) {
 		at = min(at, a.next)
 	}
-	if a.lost {
+	if a.lost || a.looking { // the host's answer comes first
 		c.timers.stop(&a.timer)
 		return
 	}

@@ -137,7 +137,6 @@ func (c *Channel) seen(o *outgoing, p *peer) {
 	o.count++
 	o.claimed = o.claimed || !c.authenticated
 	o.undelivered = false
-	c.timers.stop(&o.timer)
 	name := c.persons.names[p.person]
 	c.out.Changes.Seen = append(c.out.Changes.Seen, SeenRecord{o.id, name})
 	r := c.receipt(o)
@@ -256,7 +255,6 @@ func (c *Channel) mentioned(p *peer, id MessageID) {
 	if p == nil {
 		if !o.somebody {
 			o.somebody = true
-			c.timers.stop(&o.timer)
 			c.raise(o)
 		}
 		return

@@ -213,7 +213,6 @@ func (c *Channel) Stored(now Time, id MessageID, hint []byte) {
 	c.SetHint(id, hint)
 	if o := c.outgoing[id]; o != nil && !o.stored {
 		o.stored, o.undelivered = true, false
-		c.timers.stop(&o.timer)
 		c.raise(o)
 	}
 }

@@ -19,11 +19,12 @@ import (
 //	inject lip from=eve hello as Causeway makes it, without an extension
 //
 // Options: sync instead of a text; as=name; names=(m1, m2) for the causal
-// history, invent=50 before them for parents that do not exist; requests=(m1)
-// for the repair request; filter=(m1) for the bloom filter, which is of full
-// size; hints=(m1:h1); at=+5s or at=2^53 for the timestamp; id=… where it is
-// free to choose; seq=7 for an extension with the sender's incarnation; crowd=21
-// for one each of p1 … p21, with growing timestamps.
+// history, invent=50 before them for parents that do not exist (skip=50: for
+// other ones than the first 50); requests=(m1) for the repair request;
+// filter=(m1) for the bloom filter, which is of full size; hints=(m1:h1);
+// at=+5s or at=2^53 for the timestamp; id=… where it is free to choose; seq=7
+// for an extension with the sender's incarnation; crowd=21 for one each of
+// p1 … p21, with growing timestamps.
 func (w *world) inject(a *args) {
 	for i := range max(1, a.number("crowd")) {
 		w.injectOne(a, i)
@@ -36,15 +37,17 @@ func (w *world) injectOne(a *args, nth int) {
 		Lamport: w.lamport(d, w.now), HasLamport: true}
 	if d == sds.Nim {
 		m.Dialect, m.Content, m.BloomFilter = wire.Nim, []byte{}, []byte{}
-	}
-	if a.values["crowd"] != nil {
-		m.SenderID = sds.ParticipantID(fmt.Sprintf("p%d", nth+1))
+		m.Lamport++ // max(now, clock) + 1
 	}
 	kind := sds.ClassContent
 	if a.has("sync") {
 		kind = sds.ClassSync
 	} else {
 		m.Content = []byte(a.pos(1))
+	}
+	if a.values["crowd"] != nil {
+		m.SenderID = sds.ParticipantID(fmt.Sprintf("p%d", nth+1))
+		m.Content = fmt.Appendf(m.Content, "-%d", nth+1)
 	}
 	switch at := a.get("at", ""); at {
 	case "":
@@ -54,7 +57,7 @@ func (w *world) injectOne(a *args, nth int) {
 		m.Lamport = w.lamport(d, start.Add(a.duration(at))) + uint64(nth)
 	}
 	for i := range a.number("invent") {
-		m.CausalHistory = append(m.CausalHistory, wire.HistoryEntry{MessageID: w.invent(i)})
+		m.CausalHistory = append(m.CausalHistory, wire.HistoryEntry{MessageID: w.invent(i + a.number("skip"))})
 	}
 	m.CausalHistory = append(m.CausalHistory, w.entriesFor(d, a, "names")...)
 	m.RepairRequest = w.entriesFor(d, a, "requests")

@@ -34,9 +34,7 @@ func (w *world) tell(h *host, r sds.Ready) {
 	for _, d := range r.Deliveries {
 		w.delivery(h, d)
 	}
-	for _, g := range r.Gaps {
-		w.say(h.name, "gap %s %s%s%s", w.name(g.ID), g.State, optional(" of ", string(g.Sender)), optional(" hint ", string(g.Hint)))
-	}
+	w.gaps(h, r.Gaps)
 	for _, p := range r.Packets {
 		if p.Payload == nil {
 			w.say(h.name, "packet %s %s", p.Class, w.name(p.ID))
@@ -50,6 +48,22 @@ func (w *world) tell(h *host, r sds.Ready) {
 		if receipt.Level > sds.LevelQueued || receipt.Undelivered {
 			w.say(h.name, "receipt %s", w.receipt(receipt))
 		}
+	}
+}
+
+// gaps prints gaps, in one line those whose state becomes the same.
+func (w *world) gaps(h *host, gaps []sds.Gap) {
+	var order []string
+	names := map[string][]string{}
+	for _, g := range gaps {
+		state := fmt.Sprintf("%s%s%s", g.State, optional(" of ", string(g.Sender)), optional(" hint ", string(g.Hint)))
+		if names[state] == nil {
+			order = append(order, state)
+		}
+		names[state] = append(names[state], w.name(g.ID))
+	}
+	for _, state := range order {
+		w.say(h.name, "gap %s %s", brief(names[state]), state)
 	}
 }
 

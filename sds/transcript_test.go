@@ -32,6 +32,7 @@ import (
 //	    legacy=(jo, …)   more people of the roster, for whom inject speaks
 //	    roster=none      nobody knows who belongs to the group
 //	    steward=bob
+//	    ahead=2h         how far their clocks are ahead of the true one
 //	    gap=30s lost=24h undelivered=10m window=10000 filter=always
 //	join dave            a new member; base=300ms is its join point (default now;
 //	                     0 for all history); options as for new
@@ -50,7 +51,6 @@ import (
 //	                     at=nothing: as if new
 //	backup bob as=name
 //	disk bob broken      changes can't be written; fixed: they can again
-//	clock bob +2h        sets how far bob's clock is ahead of the true one
 //	found bob off        lookups stay unanswered until: found bob on
 //	stored alice m1      a store confirms a message; hint=h1
 //	notforme bob m1      bob can't open m1
@@ -122,7 +122,6 @@ var commands = map[string]func(*world, *args){
 	"restart": (*world).restart,
 	"backup":  func(w *world, a *args) { w.backups[a.get("as", "")] = a.host(0).state.Clone() },
 	"disk":    (*world).disk,
-	"clock":   func(w *world, a *args) { a.host(0).ahead = a.duration(a.pos(1)) },
 	"found":   (*world).found,
 	"stored":  (*world).stored,
 	"notforme": func(w *world, a *args) {
@@ -154,6 +153,7 @@ func (w *world) create(a *args) {
 	}
 	for i := range a.positional {
 		h := newHost(a.pos(i))
+		h.ahead = a.optional("ahead")
 		h.cfg = sds.Config{Channel: channel, Participant: sds.ParticipantID(h.name), Seed: uint64(len(w.hosts) + 1),
 			Dialect: w.dialect, Roster: w.rosterNow(), Steward: slices.Contains(a.list("steward"), h.name),
 			Window: a.number("window"), AlwaysFilter: a.get("filter", "") == "always",

@@ -113,8 +113,10 @@ func (w *world) open(h *host, s sds.State) {
 		w.t.Fatalf("%s: %v", w.where, err)
 	}
 	if s.Meta.Position < h.position { // an older backup, or nothing
-		h.position = s.Meta.Position
-		h.receipts = map[sds.MessageID]sds.Receipt{}
+		h.position, h.receipts = s.Meta.Position, map[sds.MessageID]sds.Receipt{}
+		for id := range h.arrived {
+			h.arrived[id] = s.Messages[id].State != 0
+		}
 	}
 	h.ch, h.state = c, s
 	if !h.online {
@@ -296,7 +298,7 @@ func (w *world) holds(person sds.PersonID, id sds.MessageID) bool {
 	real := false
 	for _, h := range w.hosts {
 		if w.roster[sds.ParticipantID(h.name)] == person {
-			if h.arrived[id] {
+			if h.bytes[id] != nil {
 				return true
 			}
 			real = true
