@@ -29,13 +29,17 @@ type Channel struct {
 	parked      map[MessageID]*parked
 	parkedQueue []*parked
 	parkedBytes int
+	far         []*parked // in quarantine
 	awaited     map[MessageID]*awaited
 	skipped     map[MessageID]*awaited // those of awaited that were given up
+	skipOrder   []*awaited             // skipped, longest ago first; some are gone
+	lost        metSet                 // no longer asked for, named by messages of the log
 	ready       binaryHeap[*parked]    // by place
 	releasing   bool
 	held        map[MessageID]held  // wait for a lookup
 	sought      map[MessageID]*peer // asked for by a peer, wait for a lookup
 	answers     map[MessageID]*answerTimer
+	answered    recentIDs // repairs below the window that went by
 
 	// The outgoing buffer.
 	outgoing map[MessageID]*outgoing
@@ -71,11 +75,11 @@ type Channel struct {
 	offlineSince Time
 	offlineTotal Time
 	joinedAt     Time
+	planned      Time // when holes were last found, and what was drawn for them
+	planDraw     float64
 	rng          uint64
 
-	// Of the message in hand.
-	jumped        *peer // its sequence number shows a loss
-	authenticated bool
+	authenticated bool // the evidence in hand
 
 	out          Ready // collects what is to be done
 	taken        Ready // offered by Ready, not confirmed by Advance
@@ -286,15 +290,14 @@ func (c *Channel) SetOnline(now Time, online bool) {
 	if len(c.outgoing) > 0 {
 		c.planAsk()
 	}
-	if !c.emitDrafts() {
-		c.sendSync(ClassSync, nil, nil)
-	}
+	c.emitDrafts()
+	c.sendSync(ClassSync, nil, nil)
 }
 
 // hurry resets the back-off of everything that waits for others.
 func (c *Channel) hurry() {
 	for _, id := range slices.Sorted(maps.Keys(c.awaited)) {
-		if a := c.awaited[id]; !a.looking && !a.lost {
+		if a := c.awaited[id]; !a.looking {
 			c.plan(a)
 			c.rearm(a)
 		}
@@ -313,7 +316,7 @@ func (c *Channel) hurry() {
 // Heads returns the ids that the next message will name, oldest first. A host
 // that looks up retrieval hints calls SetHint for them before Send.
 func (c *Channel) Heads() []HistoryEntry {
-	entries, _ := c.causalHistory()
+	entries, _ := c.causalHistory(false)
 	return entries
 }
 

@@ -17,15 +17,23 @@ type frontier struct {
 	fingerprint uint64
 	base        uint64
 	holes       []uint64
+	claimed     bool // not authenticated
 }
 
 // claim fills in the frontier part of the extension of a message whose causal
 // history names all our heads.
 func (c *Channel) claim(e *wire.Extension, complete bool) {
-	if !complete || len(c.skipped) > MaxNamedHoles {
+	if !complete {
 		return
 	}
-	for id := range c.skipped {
+	for id, a := range c.skipped {
+		if a.cold() || !a.trusted {
+			continue // most likely nobody has it: then sums agree without naming it
+		}
+		if len(e.Holes) == MaxNamedHoles {
+			e.Holes = nil
+			return
+		}
 		e.Holes = append(e.Holes, ShortID(c.cfg.Channel, id))
 	}
 	slices.Sort(e.Holes)
@@ -39,7 +47,6 @@ func (c *Channel) claim(e *wire.Extension, complete bool) {
 func (c *Channel) weigh(p *peer, f frontier) {
 	p.waiting = nil
 	heads := c.claimed[:0]
-	var reach uint64
 	for i := range f.heads {
 		id := f.heads[i].MessageID
 		n := c.nodes[id]
@@ -52,10 +59,10 @@ func (c *Channel) weigh(p *peer, f frontier) {
 			}
 			return
 		}
-		reach = max(reach, n.reach)
 		heads = append(heads, n)
 	}
 	c.claimed = heads
+	reach := c.meta.Ordinal // what p lacks of it, the comparison tells
 	if reach <= p.high || len(c.outgoing) == 0 {
 		return // nothing of ours that p has not proved already
 	}
@@ -66,23 +73,29 @@ func (c *Channel) weigh(p *peer, f frontier) {
 	if except > 0 {
 		reach = min(reach, except-1)
 	}
+	inHand := c.authenticated
+	c.authenticated = !f.claimed // the claim may have waited
 	c.proved(p, f.base, reach)
+	c.authenticated = inHand
 }
 
 // matches tells whether p's claim covers exactly the ancestors of heads, as far
 // as we know them. The first result is the lowest ordinal of an own message
-// among the holes that p names, or 0.
+// that p lacks, or 0.
 func (c *Channel) matches(p *peer, f frontier, heads []*node) (uint64, bool) {
 	sum, ok := c.sumAbove(f.base)
 	if !ok || !c.walkOthers(heads) {
 		return 0, false
 	}
+	var except uint64
 	for _, n := range c.others {
 		if n.lamport > f.base {
 			sum.Sub(n.leaf)
 		}
+		if n.ordinal > 0 && (except == 0 || n.ordinal < except) {
+			except = n.ordinal
+		}
 	}
-	var except uint64
 	for _, short := range f.holes {
 		n := c.byShortID(short)
 		if n == nil || n.foreign || n.lamport <= f.base || n.mark == c.walk && n.ofOther {

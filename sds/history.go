@@ -15,6 +15,7 @@ type node struct {
 	hint     []byte
 	copied   Time   // when a copy of it last went by
 	repaired Time   // when that was more than another path of the same broadcast
+	asked    Time   // when somebody asked for it
 	namedIn  uint64 // ordinal of the own message that first named it
 
 	mark    uint32 // of the walk that last met it
@@ -66,6 +67,17 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 	c.observe(n.lamport)
 	c.metaChanged = true
 	c.forgetOld()
+}
+
+// mergeOwnPast takes earlier messages of n's sender from the heads: a sender's
+// messages are a chain, and n shows a gap in what is between them. Without that, a
+// reader who misses messages for good collects heads that nothing will ever name.
+func (c *Channel) mergeOwnPast(n *node) {
+	for _, h := range slices.Clone(c.heads) {
+		if h != n && h.sender == n.sender && h.lamport < n.lamport {
+			c.unhead(h)
+		}
+	}
 }
 
 func (c *Channel) unhead(n *node) {
@@ -148,6 +160,8 @@ func (s *metSet) add(id MessageID, own bool) {
 	}
 	s.index[id] = own
 }
+
+func (s *metSet) remove(id MessageID) { delete(s.index, id) }
 
 func (s *metSet) has(id MessageID) bool {
 	_, ok := s.index[id]

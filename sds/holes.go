@@ -23,11 +23,11 @@ type awaited struct {
 
 	looking  bool // the host was asked whether it is in the log
 	skipped  bool // given up for now
-	lost     bool // no longer asked for
 	quiet    bool // named around the join point: reported only if it stays away
 	reported bool
 	since    Time // policy time
-	attempts int
+	attempts int  // requests for it, ours and others'
+	steps    int  // how often the wait doubled
 	next     Time // of the next request; 0 for none
 	timer    timer
 }
@@ -38,7 +38,7 @@ type awaited struct {
 func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
 	a := c.awaited[e.MessageID]
 	if a == nil {
-		if len(c.awaited) >= MaxHoles || namer != nil && namer.holes >= MaxHolesPerSender {
+		if !c.roomFor(namer) {
 			return nil
 		}
 		a = &awaited{id: e.MessageID, since: c.policyNow(), quiet: c.joining()}
@@ -81,14 +81,13 @@ func (c *Channel) open(a *awaited) {
 }
 
 // plan sets when a is asked for: after a second of grace for reordering and the
-// suppression delay (rule P8). A jump in its sender's sequence needs no grace.
+// suppression delay (rule P8).
 func (c *Channel) plan(a *awaited) {
-	a.attempts = 0
-	delay := pace.RequestDelay(c.random(), c.groupSize(), c.cfg.RoundTrip)
-	if c.jumped != nil && c.jumped.id == a.sender {
-		delay -= pace.Grace
+	a.attempts, a.steps = 0, 0
+	if c.planned != c.now { // what is found together is asked for together
+		c.planned, c.planDraw = c.now, c.random()
 	}
-	a.next = c.now.Add(delay)
+	a.next = c.now.Add(pace.RequestDelay(c.planDraw, c.groupSize(), c.cfg.RoundTrip))
 	if a.timer.set() {
 		c.rearm(a)
 	}
@@ -105,7 +104,7 @@ func (c *Channel) rearm(a *awaited) {
 	if c.asksFor(a) {
 		at = min(at, a.next)
 	}
-	if a.lost || a.looking { // the host's answer comes first
+	if a.looking { // the host's answer comes first
 		c.timers.stop(&a.timer)
 		return
 	}
@@ -114,7 +113,7 @@ func (c *Channel) rearm(a *awaited) {
 
 // asksFor tells whether a is to be asked for at a.next.
 func (c *Channel) asksFor(a *awaited) bool {
-	return a.trusted && !a.looking && !a.lost && a.next != 0 && c.parked[a.id] == nil
+	return a.trusted && !a.looking && a.next != 0 && c.parked[a.id] == nil
 }
 
 // holeDue is what a's timer does.
@@ -122,8 +121,9 @@ func (c *Channel) holeDue(a *awaited) {
 	age := c.policyNow().Sub(a.since)
 	switch {
 	case age >= c.cfg.LostAfter && a.skipped:
-		a.lost = true
-		c.report(a, GapLost)
+		c.lose(a)
+	case age >= c.cfg.GapAfter && !a.skipped && c.waitsItself(a.id):
+		a.since = c.policyNow() // it is here; what it waits for has its own time
 	case age >= c.cfg.GapAfter && !a.skipped:
 		c.skip(a)
 	case age >= c.cfg.GapAfter && a.quiet && !a.reported:
@@ -143,23 +143,32 @@ func (c *Channel) holeDue(a *awaited) {
 
 // backOff moves the next request of a away: after our own, and after hearing
 // somebody else's. The wait doubles and the entry is never deleted.
-func (c *Channel) backOff(a *awaited) {
+// u is the draw that all of one packet share, so that they stay together.
+func (c *Channel) backOff(a *awaited, u float64) {
 	a.attempts++
-	rest := pace.RequestBackoff(a.attempts, c.cfg.RoundTrip, c.lively())
-	a.next = c.now.Add(rest + c.suppression())
+	calm := c.lively() && !a.cold()
+	if !calm || a.steps < calmSteps {
+		a.steps++
+	}
+	rest := pace.RequestBackoff(a.steps, c.cfg.RoundTrip, calm)
+	a.next = c.now.Add(rest + pace.SuppressionDelay(u, c.groupSize(), c.cfg.RoundTrip))
 	if a.timer.set() {
 		c.rearm(a)
 	}
 }
 
+// cold tells whether nobody present seems to have a.
+func (a *awaited) cold() bool { return a.attempts > coldAfter }
+
 // dueRequests returns up to limit entries to ask for now, most overdue first,
-// and backs them off.
+// and backs them off. What would be due within the suppression period rides
+// along: one packet asks for many.
 func (c *Channel) dueRequests(limit int) []HistoryEntry {
 	if len(c.awaited) == 0 {
 		return nil
 	}
 	var due []*awaited
-	soon := c.now.Add(batchWindow)
+	soon := c.now.Add(pace.Period(c.groupSize(), c.cfg.RoundTrip))
 	for _, a := range c.awaited {
 		if c.asksFor(a) && a.next <= soon {
 			due = append(due, a)
@@ -171,10 +180,14 @@ func (c *Channel) dueRequests(limit int) []HistoryEntry {
 	if len(due) > limit {
 		due = due[:limit]
 	}
+	if len(due) == 0 {
+		return nil
+	}
 	entries := make([]HistoryEntry, 0, len(due))
+	u := c.random()
 	for _, a := range due {
 		entries = append(entries, HistoryEntry{MessageID: a.id, RetrievalHint: a.hint, SenderID: a.sender})
-		c.backOff(a)
+		c.backOff(a, u)
 	}
 	return entries
 }
@@ -184,14 +197,60 @@ func (c *Channel) report(a *awaited, s GapState) {
 	c.out.Gaps = append(c.out.Gaps, Gap{ID: a.id, State: s, Sender: a.sender, Hint: a.hint})
 }
 
-// meet ends the wait for a.
-func (c *Channel) meet(a *awaited, s GapState) {
+// roomFor makes room for one more hole that namer names (rule P13): what was
+// given up longest ago is no longer asked for. It tells whether there is room.
+func (c *Channel) roomFor(namer *peer) bool {
+	if namer != nil && namer.holes >= MaxHolesPerSender && !c.loseOldest(namer) {
+		return false
+	}
+	return len(c.awaited) < MaxHoles || c.loseOldest(nil)
+}
+
+func (c *Channel) loseOldest(blame *peer) bool {
+	for _, a := range c.skipOrder {
+		if c.skipped[a.id] == a && (blame == nil || a.blame == blame) {
+			c.lose(a)
+			return true
+		}
+	}
+	return false
+}
+
+// lose stops asking for a. It is remembered: should it come, it takes its place.
+func (c *Channel) lose(a *awaited) {
+	c.forget(a)
+	c.report(a, GapLost)
+	if c.parked[a.id] == nil {
+		c.lost.add(a.id, false)
+		c.out.Changes.Messages = append(c.out.Changes.Messages,
+			MessageRecord{ID: a.id, State: StateLost, Sender: a.sender, Hint: a.hint})
+	}
+}
+
+// forget ends that a is awaited.
+func (c *Channel) forget(a *awaited) {
 	c.timers.stop(&a.timer)
 	delete(c.awaited, a.id)
 	delete(c.skipped, a.id)
+	if len(c.skipOrder) > 2*len(c.skipped)+64 {
+		c.skipOrder = slices.DeleteFunc(c.skipOrder, func(b *awaited) bool { return c.skipped[b.id] != b })
+	}
 	if a.blame != nil {
 		a.blame.holes--
+		a.blame = nil
 	}
+}
+
+// waitsItself tells whether a message is here and waits for others, which have
+// their own time.
+func (c *Channel) waitsItself(id MessageID) bool {
+	q := c.parked[id]
+	return q != nil && !q.quarantined
+}
+
+// meet ends the wait for a.
+func (c *Channel) meet(a *awaited, s GapState) {
+	c.forget(a)
 	if a.reported {
 		c.report(a, s)
 	}
@@ -220,11 +279,14 @@ func (c *Channel) skip(a *awaited) {
 	}
 	a.skipped = true
 	c.skipped[a.id] = a
+	c.skipOrder = append(c.skipOrder, a)
 	if !a.quiet {
 		c.report(a, GapSkipped)
 	}
-	c.out.Changes.Messages = append(c.out.Changes.Messages,
-		MessageRecord{ID: a.id, State: StateGap, Sender: a.sender, Hint: a.hint})
+	if c.parked[a.id] == nil {
+		c.out.Changes.Messages = append(c.out.Changes.Messages,
+			MessageRecord{ID: a.id, State: StateGap, Sender: a.sender, Hint: a.hint})
+	}
 	children := a.children
 	a.children = nil
 	for _, child := range children {

@@ -107,7 +107,7 @@ func (c *Channel) deliver(p *parked) {
 		reach: p.reach, ordinal: p.ordinal}
 	n.leaf = NewLeaf(p.id, p.parents, sha256.Sum256(p.content))
 	a := c.awaited[p.id]
-	late := a != nil && len(a.skippers) > 0
+	late := a != nil && len(a.skippers) > 0 || c.lost.has(p.id)
 	c.enter(n, p.parents, late)
 	c.out.Changes.Messages = append(c.out.Changes.Messages, n.record(p.parents))
 	c.out.Deliveries = append(c.out.Deliveries, Delivery{ID: p.id, Sender: p.sender, Lamport: p.lamport,
@@ -124,6 +124,13 @@ func (c *Channel) deliver(p *parked) {
 			}
 		}
 		c.meet(a, GapRecovered)
+	}
+	if c.lost.has(p.id) {
+		c.lost.remove(p.id)
+		c.out.Gaps = append(c.out.Gaps, Gap{ID: p.id, State: GapRecovered, Sender: p.sender})
+	}
+	if len(n.parents) < len(p.parents) {
+		c.mergeOwnPast(n)
 	}
 	c.voice(n)
 }

@@ -29,8 +29,9 @@ type legacy struct {
 }
 
 // causalHistory is what the next message names, oldest first, and whether these
-// are all heads.
-func (c *Channel) causalHistory() ([]HistoryEntry, bool) {
+// are all heads. If there are too many, content names the oldest, so that they
+// become fewer, and a sync the newest, which others may not have heard of.
+func (c *Channel) causalHistory(sync bool) ([]HistoryEntry, bool) {
 	slices.SortFunc(c.heads, func(a, b *node) int { return a.place().Compare(b.place()) })
 	nodes, limit := c.heads, c.cfg.MaxParents
 	if c.cfg.Dialect != LIP || len(nodes) > limit {
@@ -42,7 +43,11 @@ func (c *Channel) causalHistory() ([]HistoryEntry, bool) {
 	complete := len(nodes) == len(c.heads)
 	if len(nodes) > limit {
 		complete = false
-		nodes = keepChain(nodes, limit)
+		if sync {
+			nodes = nodes[len(nodes)-limit:]
+		} else {
+			nodes = keepChain(nodes, limit)
+		}
 	}
 	if c.cfg.Dialect != LIP {
 		nodes = c.addUnnamed(nodes, limit)
@@ -188,12 +193,14 @@ func namesAll(m *wire.Message, ids []MessageID) bool {
 }
 
 // scheduleNimAck plans an ack-only message: nim peers take acknowledgements only
-// from messages of the log, so there is at most one a minute.
+// from messages of the log, so there is at most one a minute, and none if others
+// named everything meanwhile.
 func (c *Channel) scheduleNimAck() {
 	if c.v.duty.set() {
 		return
 	}
-	c.timers.schedule(&c.v.duty, max(c.now.Add(dutyPeriod), c.old.lastAck.Add(nimAckPeriod)))
+	at := max(c.now.Add(dutyPeriod/2), c.old.lastAck.Add(nimAckPeriod))
+	c.timers.schedule(&c.v.duty, at.Add(c.suppression()))
 }
 
 // nimAck sends an ack-only message, with the repair requests that are due: empty
@@ -202,9 +209,9 @@ func (c *Channel) nimAck() {
 	if !c.online || c.old.lastAck != 0 && c.now.Sub(c.old.lastAck) < nimAckPeriod {
 		return
 	}
-	entries, complete := c.causalHistory()
 	requests := c.dueRequests(MaxRequestIDsLegacy)
-	if len(entries) == 0 && len(requests) == 0 {
+	entries, complete := c.causalHistory(false)
+	if len(requests) == 0 && (len(entries) == 0 || !c.v.poked && !c.needsVoice()) {
 		return
 	}
 	c.old.lastAck = c.now

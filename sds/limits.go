@@ -30,6 +30,9 @@ const (
 	MaxOutgoing = 16384
 	// MaxAnswers bounds repairs that wait for their time.
 	MaxAnswers = 1024
+	// MaxCatchUp is how many messages one request brings beside those that it
+	// names: what its sender lacks of their history.
+	MaxCatchUp = 16
 	// MaxRequestIDs is how many missing messages one sync message asks for.
 	// MaxRequestIDsLegacy is what deployed peers put into one message.
 	MaxRequestIDs       = 32
@@ -63,6 +66,9 @@ const (
 const (
 	// ClockSkew is how far above everything plausible a LIP timestamp may be.
 	ClockSkew = 60 * time.Second
+	// clockSlack is how far a message may be above one that it names: syncs in
+	// between move the sender's clock.
+	clockSlack = 64
 	// nimLead is the same for nim, whose clocks mix seconds and milliseconds: a
 	// number without a unit (rule P2).
 	nimLead = 1_000_000
@@ -76,8 +82,14 @@ const (
 	smallGroup = 32
 	// askAfter is when a sender that wants more asks those that it did not hear.
 	askAfter, askMax = 4 * time.Second, 10 * time.Minute
+	// coldAfter is how many requests for a message may go unanswered before it is
+	// asked for rarely: nobody present seems to have it.
+	coldAfter = 16
+	// calmSteps is after how many doublings a wait stays while others are there.
+	calmSteps = 3
+	// repairTalk is how long after a request for it a copy of a message is taken
+	// for an answer to that request.
+	repairTalk = 10 * time.Second
 	// nimAckPeriod is how often we send an ack-only message to nim peers.
 	nimAckPeriod = time.Minute
-	// batchWindow is how much earlier than its time a request may ride along.
-	batchWindow = 250 * time.Millisecond
 )

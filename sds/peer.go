@@ -15,7 +15,6 @@ type peer struct {
 	heard       Time
 	lamport     uint64
 	incarnation uint32
-	newest      uint64 // highest sequence number of this incarnation
 	high        uint64 // it proved to have our messages up to this ordinal
 	mentioned   uint64 // highest own ordinal that it named
 	waiting     *frontier
@@ -68,23 +67,10 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 	if e.Incarnation != 0 && e.Incarnation != p.incarnation {
 		// It lost its state: what it proved before says nothing any more.
 		if p.incarnation != 0 {
-			p.high, p.mentioned, p.newest, p.waiting = 0, 0, 0, nil
+			p.high, p.mentioned, p.waiting = 0, 0, nil
 		}
 		p.incarnation = e.Incarnation
 	}
-	c.sequence(p, e.Sequence)
-}
-
-// sequence notes the sequence number of p's content. A jump is a loss that is
-// known at once: what we lack of p needs no grace for reordering (rule P4).
-func (c *Channel) sequence(p *peer, s uint64) {
-	if s == 0 || s <= p.newest {
-		return
-	}
-	if p.newest != 0 && s > p.newest+1 {
-		c.jumped = p
-	}
-	p.newest = s
 }
 
 // lively tells whether anybody was heard in the last minute.

@@ -135,6 +135,7 @@ func (c *Channel) seen(o *outgoing, p *peer) {
 		return
 	}
 	o.count++
+	o.possibly.remove(p.person)
 	o.claimed = o.claimed || !c.authenticated
 	o.undelivered = false
 	name := c.persons.names[p.person]

@@ -2,6 +2,7 @@ package sds
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/causeway-im/causeway/sds/pace"
 	"github.com/causeway-im/causeway/sds/wire"
@@ -64,7 +65,6 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 		c.hold(m, o, trust)
 		return
 	}
-	c.jumped = nil
 	c.authenticated = o.Authenticated
 	var p *peer // nil for ourselves, and for nobody in particular
 	own := m.SenderID == c.cfg.Participant
@@ -90,7 +90,7 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 			c.heed(m, p, &ext)
 		}
 	}
-	c.jumped = nil
+	c.recheck()
 }
 
 // extension decodes field 100. A bad one is as good as none: nothing that
@@ -151,10 +151,7 @@ func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 	if q == nil && n == nil {
 		return false
 	}
-	if a := c.answers[id]; a != nil { // somebody else sent it: no need to
-		c.timers.stop(&a.timer)
-		delete(c.answers, id)
-	}
+	c.cancelAnswer(id)
 	if n == nil {
 		return true
 	}
@@ -166,10 +163,19 @@ func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 	if since > c.cfg.RoundTrip { // not just another path of the same broadcast
 		n.repaired = c.now
 	}
-	if since > pace.IgnoreWindow(c.cfg.RoundTrip) && o.Path == Live && !n.own {
+	asked := n.asked != 0 && c.now.Sub(n.asked) < repairTalk
+	if since > pace.IgnoreWindow(c.cfg.RoundTrip) && o.Path == Live && !n.own && !asked {
 		c.poke() // its author may not know that we have it
 	}
 	return true
+}
+
+// cancelAnswer notes that somebody else sent a message that we would have.
+func (c *Channel) cancelAnswer(id MessageID) {
+	if a := c.answers[id]; a != nil {
+		c.timers.stop(&a.timer)
+		delete(c.answers, id)
+	}
 }
 
 func (c *Channel) ephemeral(m *wire.Message) {
@@ -188,7 +194,7 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 		missing = c.missingOf(m)
 	}
 	for i := range missing {
-		if a := c.await(&missing[i], p, trust == Verified || c.trusts(p)); a != nil && a.quiet {
+		if a := c.await(&missing[i], p, trust == Verified || c.trusts(p, wire.Sync)); a != nil && a.quiet {
 			c.skip(a)
 		}
 	}
@@ -198,11 +204,18 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 	c.met(m.MessageID, GapRecovered, false)
 }
 
-// trusts tells whether a sync of p with an opaque id is taken at its word about
-// missing messages: from a member of the roster, and in a channel of JavaScript
-// peers, whose syncs all have such ids.
-func (c *Channel) trusts(p *peer) bool {
-	return p != nil && (c.inRoster(p.id) || c.cfg.Roster == nil && c.cfg.Dialect == JS)
+// trusts tells whether p is taken at its word about missing messages although
+// the id of its message is opaque: syncs of members of the roster, and where all
+// ids are opaque, in a JavaScript channel syncs, and in a nim channel whatever
+// members of the roster say.
+func (c *Channel) trusts(p *peer, kind wire.Kind) bool {
+	switch {
+	case p == nil:
+		return false
+	case c.inRoster(p.id):
+		return kind == wire.Sync || c.cfg.Dialect == Nim
+	}
+	return kind == wire.Sync && c.cfg.Roster == nil && c.cfg.Dialect == JS
 }
 
 // receiveContent takes a message towards the log.
@@ -223,7 +236,7 @@ func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust
 		q.parents[i] = m.CausalHistory[i].MessageID
 	}
 	arrival.Missing = c.missingOf(m)
-	q.quarantined = !c.isPlausible(c.now, m.Lamport)
+	q.quarantined = !c.isPlausible(c.now, m.Lamport) && !c.follows(m.Lamport, q.parents)
 	arrival.Quarantined = q.quarantined
 	c.out.Arrivals = append(c.out.Arrivals, arrival)
 	c.received(q.id)
@@ -243,29 +256,42 @@ func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust
 // block makes q wait for what it depends on: for the newest MaxBlocking of the
 // missing, unless they were given up already.
 func (c *Channel) block(q *parked, missing []HistoryEntry, p *peer, trust Trust) {
-	for i := range missing {
-		a := c.await(&missing[i], p, trust == Verified)
-		if a == nil {
-			q.gaps = append(q.gaps, missing[i].MessageID)
-			continue
-		}
-		if !a.looking && (a.quiet || i < len(missing)-MaxBlocking) {
-			c.skip(a)
-		}
-		if a.skipped {
-			if !a.quiet {
-				q.gaps = append(q.gaps, a.id)
-			}
-			continue
-		}
-		a.children = append(a.children, q)
-		q.missing++
+	first := max(0, len(missing)-MaxBlocking)
+	for i := first; i < len(missing); i++ { // the newest first in line for room
+		c.blockOn(q, &missing[i], p, trust, true)
 	}
+	for i := range first {
+		c.blockOn(q, &missing[i], p, trust, false)
+	}
+}
+
+func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait bool) {
+	a := c.await(e, p, trust == Verified || c.trusts(p, wire.Content))
+	if a == nil {
+		q.gaps = append(q.gaps, e.MessageID)
+		return
+	}
+	if !a.looking && (a.quiet || !wait) {
+		c.skip(a)
+	}
+	if a.skipped {
+		if !a.quiet {
+			q.gaps = append(q.gaps, a.id)
+		}
+		return
+	}
+	a.children = append(a.children, q)
+	q.missing++
 }
 
 // quarantine keeps q out of the log until its time comes or two others name it.
 func (c *Channel) quarantine(q *parked) {
 	q.timer = timer{kind: timerParked, id: q.id}
+	c.far = append(c.far, q)
+	c.retryQuarantine(q)
+}
+
+func (c *Channel) retryQuarantine(q *parked) {
 	at := Time(q.lamport).Add(-ClockSkew)
 	if c.cfg.Dialect == Nim {
 		at = c.now.Add(c.cfg.GapAfter) // a number without a unit: look again
@@ -273,14 +299,36 @@ func (c *Channel) quarantine(q *parked) {
 	c.timers.schedule(&q.timer, max(at, c.now+1))
 }
 
-func (c *Channel) parkedDue(q *parked) {
-	if !c.isPlausible(c.now, q.lamport) {
-		c.quarantine(q)
-		return
+// recheck lets messages out of quarantine that have become plausible: their time
+// came, more senders were heard, or the log moved.
+func (c *Channel) recheck() {
+	for i := 0; i < len(c.far); i++ {
+		q := c.far[i]
+		switch {
+		case c.parked[q.id] != q || !q.quarantined: // it is out already
+		case c.isPlausible(c.now, q.lamport) || c.follows(q.lamport, q.parents):
+			c.admit(q)
+		default:
+			continue
+		}
+		c.far = slices.Delete(c.far, i, i+1)
+		i = -1 // the log moved: look again
 	}
+}
+
+// admit ends the quarantine of q.
+func (c *Channel) admit(q *parked) {
 	q.quarantined = false
+	c.timers.stop(&q.timer)
 	if q.missing == 0 {
 		c.release(q)
+	}
+}
+
+func (c *Channel) parkedDue(q *parked) {
+	c.recheck()
+	if c.parked[q.id] == q && q.quarantined {
+		c.retryQuarantine(q)
 	}
 }
 
@@ -294,11 +342,7 @@ func (c *Channel) vouch(q *parked, by ParticipantID) {
 	if q.namer == by {
 		return
 	}
-	q.quarantined = false
-	c.timers.stop(&q.timer)
-	if q.missing == 0 {
-		c.release(q)
-	}
+	c.admit(q)
 }
 
 // settleBase fixes the join point at the first content. A joiner whose clock is
@@ -328,6 +372,11 @@ type held struct {
 }
 
 func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
+	if c.answers[m.MessageID] != nil { // we know it: the host has it
+		c.cancelAnswer(m.MessageID)
+		c.answered.add(m.MessageID, c.now)
+		return
+	}
 	if _, ok := c.held[m.MessageID]; !ok && len(c.held) >= MaxHeld {
 		return // as if the network had lost it
 	}
@@ -341,6 +390,8 @@ func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
 type Lookup struct {
 	ID    MessageID
 	Known bool
+	// Sender is MessageRecord.Sender of a known message.
+	Sender ParticipantID
 	// Reach is MessageRecord.Reach of a known message.
 	Reach uint64
 }
@@ -351,7 +402,9 @@ func (c *Channel) Found(now Time, results []Lookup) {
 	for _, r := range results {
 		if h, ok := c.held[r.ID]; ok {
 			delete(c.held, r.ID)
-			if !r.Known {
+			if r.Known {
+				c.answered.add(r.ID, c.now)
+			} else {
 				c.receive(&h.m, h.o, h.trust, true)
 			}
 		}
@@ -361,8 +414,8 @@ func (c *Channel) Found(now Time, results []Lookup) {
 		}
 		if p, ok := c.sought[r.ID]; ok {
 			delete(c.sought, r.ID)
-			if r.Known {
-				c.answer(r.ID, p, false)
+			if r.Known && !c.answered.within(r.ID, c.now, pace.IgnoreWindow(c.cfg.RoundTrip)) {
+				c.answer(r.ID, p, r.Sender == c.cfg.Participant)
 			}
 		}
 	}

@@ -1,6 +1,9 @@
 package sds
 
 import (
+	"slices"
+	"time"
+
 	"github.com/causeway-im/causeway/sds/pace"
 	"github.com/causeway-im/causeway/sds/wire"
 )
@@ -37,12 +40,17 @@ func (c *Channel) maxRequests() int {
 
 // requested handles the repair requests of m.
 func (c *Channel) requested(m *wire.Message, p *peer) {
+	if len(m.RepairRequest) == 0 {
+		return
+	}
+	var top uint64
+	u := c.random()
 	for i := range m.RepairRequest {
 		id := m.RepairRequest[i].MessageID
 		if a := c.awaited[id]; a != nil {
 			// Somebody asked already: ours waits longer, and stays.
-			if a.next != 0 && !a.lost {
-				c.backOff(a)
+			if a.next != 0 {
+				c.backOff(a, u)
 			}
 			if c.parked[id] == nil {
 				continue
@@ -52,20 +60,55 @@ func (c *Channel) requested(m *wire.Message, p *peer) {
 		own, isMet := c.metIDs.index[id]
 		switch {
 		case n != nil:
-			if n.repaired != 0 && c.now.Sub(n.repaired) < pace.IgnoreWindow(c.cfg.RoundTrip) {
-				continue
-			}
-			c.answer(id, p, n.own)
+			top = max(top, n.lamport)
+			c.answerNode(n, p)
 		case c.parked[id] != nil:
 			c.answer(id, p, false)
 		case isMet && own:
 			c.answer(id, p, true)
-		case c.meta.Forgotten > 0 && len(c.sought) < MaxAnswers:
+		case !isMet && c.meta.Forgotten > 0 && len(c.sought) < MaxAnswers:
 			if _, ok := c.sought[id]; !ok {
 				c.sought[id] = p
 				c.out.Lookups = append(c.out.Lookups, id)
 			}
 		}
+	}
+	if top > 0 && p != nil {
+		c.catchUp(m, p, top)
+	}
+}
+
+// catchUp answers also with what the sender of a request lacks of the history of
+// what it asks for: it named its heads, so we know. Otherwise somebody who missed
+// a hundred messages would learn of each only when the one after it has come.
+func (c *Channel) catchUp(m *wire.Message, p *peer, top uint64) {
+	heads := c.claimed[:0]
+	for i := range m.CausalHistory {
+		n := c.nodes[m.CausalHistory[i].MessageID]
+		if n == nil {
+			return // it knows of things that we don't
+		}
+		heads = append(heads, n)
+	}
+	c.claimed = heads
+	if len(heads) == 0 || len(heads) >= MaxParentsLIP || !c.walkOthers(heads) {
+		return
+	}
+	settled := 2 * c.cfg.RoundTrip
+	lacks := slices.DeleteFunc(slices.Clone(c.others), func(n *node) bool {
+		return n.lamport >= top || c.now.Sub(n.copied) < settled
+	})
+	slices.SortFunc(lacks, func(a, b *node) int { return a.place().Compare(b.place()) })
+	for _, n := range lacks[:min(len(lacks), MaxCatchUp)] {
+		c.answerNode(n, p)
+	}
+}
+
+// answerNode answers for a message of the window, once in the ignore window.
+func (c *Channel) answerNode(n *node, p *peer) {
+	n.asked = c.now
+	if n.repaired == 0 || c.now.Sub(n.repaired) >= pace.IgnoreWindow(c.cfg.RoundTrip) {
+		c.answer(n.id, p, n.own)
 	}
 }
 
@@ -93,6 +136,36 @@ func (c *Channel) answerDue(a *answerTimer) {
 	delete(c.answers, a.id)
 	if n := c.nodes[a.id]; n != nil {
 		n.repaired, n.copied = c.now, c.now
+	} else {
+		c.answered.add(a.id, c.now)
 	}
 	c.send(Packet{Class: ClassRepair, ID: a.id})
+}
+
+// recentIDs remembers when something happened to an id; the oldest make room.
+type recentIDs struct {
+	at   map[MessageID]Time
+	ring []MessageID
+	next int
+}
+
+func (r *recentIDs) add(id MessageID, at Time) {
+	if r.at == nil {
+		r.at = map[MessageID]Time{}
+	}
+	if _, ok := r.at[id]; !ok {
+		if len(r.ring) < MaxAnswers {
+			r.ring = append(r.ring, id)
+		} else {
+			delete(r.at, r.ring[r.next])
+			r.ring[r.next] = id
+			r.next = (r.next + 1) % len(r.ring)
+		}
+	}
+	r.at[id] = at
+}
+
+func (r *recentIDs) within(id MessageID, now Time, d time.Duration) bool {
+	at, ok := r.at[id]
+	return ok && now.Sub(at) < d
 }

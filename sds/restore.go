@@ -10,7 +10,7 @@ import (
 
 // restore rebuilds what a State says.
 func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)) error {
-	var logged, parkedRecords, gaps, metRecords []MessageRecord
+	var logged, parkedRecords, gaps, metRecords, lostRecords []MessageRecord
 	for _, r := range s.Messages {
 		switch r.State {
 		case StateLogged:
@@ -21,6 +21,8 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 			gaps = append(gaps, r)
 		case StateMet:
 			metRecords = append(metRecords, r)
+		case StateLost:
+			lostRecords = append(lostRecords, r)
 		}
 	}
 	byID := func(a, b MessageRecord) int { return cmp.Compare(a.ID, b.ID) }
@@ -28,6 +30,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	slices.SortFunc(parkedRecords, byID)
 	slices.SortFunc(gaps, byID)
 	slices.SortFunc(metRecords, byID)
+	slices.SortFunc(lostRecords, byID)
 	c.restoreLog(logged, s.Meta.Heads)
 	for _, r := range metRecords {
 		c.metIDs.add(r.ID, r.Sender == c.cfg.Participant)
@@ -39,12 +42,16 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 		a := &awaited{id: r.ID, sender: r.Sender, hint: r.Hint, since: c.policyNow(),
 			trusted: true, skipped: true, reported: true, timer: timer{kind: timerHole, id: r.ID}}
 		c.awaited[r.ID], c.skipped[r.ID] = a, a
+		c.skipOrder = append(c.skipOrder, a)
 		c.plan(a)
 		c.rearm(a)
 	}
 	c.restoreSkippers(logged)
+	for _, r := range lostRecords {
+		c.lost.add(r.ID, false)
+	}
 	c.restoreOutgoing(s)
-	return c.restoreParked(parkedRecords, content)
+	return c.restoreParked(parkedRecords, logged, content)
 }
 
 // restoreLog loads the window: the newest messages and the heads.
@@ -165,8 +172,9 @@ func (c *Channel) entriesOf(ids []MessageID) []HistoryEntry {
 }
 
 // restoreParked puts back what waited. Its parents are asked for again.
-func (c *Channel) restoreParked(records []MessageRecord, content func(MessageID) (wire.Message, error)) error {
+func (c *Channel) restoreParked(records, logged []MessageRecord, content func(MessageID) (wire.Message, error)) error {
 	var all []*parked
+	var histories [][]HistoryEntry
 	for _, r := range records {
 		if c.nodes[r.ID] != nil {
 			continue
@@ -184,9 +192,11 @@ func (c *Channel) restoreParked(records []MessageRecord, content func(MessageID)
 		c.parkedQueue = append(c.parkedQueue, q)
 		c.parkedBytes += len(q.content) + parkedCost
 		all = append(all, q)
+		histories = append(histories, m.CausalHistory)
 	}
-	for _, q := range all {
-		m := wire.Message{MessageID: q.id, CausalHistory: c.entriesOf(q.parents)}
+	c.restorePassed(all, logged)
+	for i, q := range all {
+		m := wire.Message{MessageID: q.id, CausalHistory: histories[i]}
 		c.block(q, c.missingOf(&m), nil, Verified)
 		if q.quarantined = !c.isPlausible(c.now, q.lamport); q.quarantined {
 			c.quarantine(q)
@@ -195,4 +205,23 @@ func (c *Channel) restoreParked(records []MessageRecord, content func(MessageID)
 		}
 	}
 	return nil
+}
+
+// restorePassed finds parked messages that others of the log were delivered
+// without: they come late.
+func (c *Channel) restorePassed(all []*parked, logged []MessageRecord) {
+	for _, q := range all {
+		a := &awaited{id: q.id, sender: q.sender, since: c.policyNow(), skipped: true, reported: true,
+			timer: timer{kind: timerHole, id: q.id}}
+		for _, r := range logged {
+			if n := c.nodes[r.ID]; n != nil && len(a.skippers) < maxSkippers && slices.Contains(r.Parents, q.id) {
+				a.skippers = append(a.skippers, n)
+			}
+		}
+		if len(a.skippers) > 0 {
+			c.awaited[q.id], c.skipped[q.id] = a, a
+			c.skipOrder = append(c.skipOrder, a)
+			c.rearm(a)
+		}
+	}
 }

@@ -30,6 +30,12 @@ func (s *personSet) add(i int) bool {
 	return true
 }
 
+func (s personSet) remove(i int) {
+	if i/64 < len(s) {
+		s[i/64] &^= 1 << (i % 64)
+	}
+}
+
 func (s personSet) has(i int) bool {
 	return i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0
 }

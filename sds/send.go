@@ -43,7 +43,7 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 	if len(c.outgoing) >= MaxOutgoing && !c.makeRoom() {
 		return "", fmt.Errorf("sds: %w: %d messages that nobody is known to have", ErrOutgoingFull, MaxOutgoing)
 	}
-	entries, complete := c.causalHistory()
+	entries, complete := c.causalHistory(false)
 	lamport := max(c.cfg.Dialect.floor(now), c.meta.Lamport+1)
 	if lamport >= MaxLamport {
 		return "", fmt.Errorf("sds: %w: the clock is at its end", ErrLamportRange)
@@ -133,13 +133,16 @@ func (c *Channel) emit(o *outgoing, m *wire.Message, e wire.Extension) {
 	o.draft, o.entries = nil, nil
 	e.Sequence = o.sequence
 	if o.want.Kind != WantOne {
-		e.HasAsk = true
+		e.Ask = c.askFor(o)
+		e.HasAsk = len(e.Ask) > 0 || o.want.Kind == WantFraction || o.want.Kind == WantEveryone
 		c.planAsk()
 	}
 	m.RepairRequest = c.dueRequests(MaxRequestIDsLegacy)
 	m.Extension = e.Encode()
 	c.attachFilter(m)
-	c.received(m.MessageID)
+	if c.cfg.Dialect == JS {
+		c.received(m.MessageID) // as @waku/sds does
+	}
 	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
 	c.planResend(o)
 	c.send(Packet{Class: ClassContent, ID: o.id, Payload: m.Encode()})
@@ -147,19 +150,16 @@ func (c *Channel) emit(o *outgoing, m *wire.Message, e wire.Extension) {
 }
 
 // emitDrafts sends what was written while offline, oldest first.
-func (c *Channel) emitDrafts() bool {
-	any := false
+func (c *Channel) emitDrafts() {
 	for _, o := range slices.Clone(c.outOrder) {
 		if o.done || o.draft == nil {
 			continue
 		}
-		any = true
 		m := &wire.Message{Dialect: c.cfg.Dialect.wire(), SenderID: c.cfg.Participant, MessageID: o.id,
 			ChannelID: c.cfg.Channel, Lamport: o.lamport, HasLamport: true, CausalHistory: o.entries, Content: o.draft}
 		// The heads that it named are not ours any more: it claims nothing.
 		c.emit(o, m, c.newExtension(false))
 	}
-	return any
 }
 
 func (c *Channel) sendEphemeral(content []byte) MessageID {
@@ -226,7 +226,8 @@ func (c *Channel) SetHint(id MessageID, hint []byte) {
 
 // planResend sets when o goes out again unless somebody has it by then.
 func (c *Channel) planResend(o *outgoing) {
-	c.timers.schedule(&o.timer, c.now.Add(pace.ResendDelay(o.attempts+1, c.random())))
+	left := c.cfg.UndeliveredAfter - c.policyNow().Sub(o.started)
+	c.timers.schedule(&o.timer, c.now.Add(min(pace.ResendDelay(o.attempts+1, c.random()), max(left, 0))))
 }
 
 // outgoingDue resends a message that nobody is known to have.

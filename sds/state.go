@@ -40,6 +40,8 @@ const (
 	// StateMet: it counts as met without a place in the log (below the join point,
 	// not for us, or a sync that somebody's history names).
 	StateMet
+	// StateLost: a gap that is no longer asked for.
+	StateLost
 	// StateForgotten: it was dropped to make room and is unknown again.
 	StateForgotten
 )

@@ -53,12 +53,11 @@ func (c *Channel) voice(n *node) {
 
 // poke asks for an acknowledgement although nothing is new.
 func (c *Channel) poke() {
+	c.v.poked = true
 	if c.cfg.Dialect == Nim {
-		c.v.owed = true
 		c.scheduleNimAck()
 		return
 	}
-	c.v.poked = true
 	if !c.v.quick.set() {
 		c.timers.schedule(&c.v.quick, c.now.Add(c.suppression()))
 	}
@@ -114,7 +113,7 @@ func (c *Channel) spoken(complete bool) {
 // heed takes what an extension says: what its sender has, and whether it asks.
 func (c *Channel) heed(m *wire.Message, p *peer, e *wire.Extension) {
 	if e.HasFingerprint {
-		c.weigh(p, frontier{m.CausalHistory, e.Fingerprint, e.Base, e.Holes})
+		c.weigh(p, frontier{m.CausalHistory, e.Fingerprint, e.Base, e.Holes, !c.authenticated})
 		c.compare(m)
 	}
 	if e.HasAsk && (len(e.Ask) == 0 || slices.Contains(e.Ask, ShortParticipant(c.cfg.Channel, c.cfg.Participant))) {
@@ -170,7 +169,7 @@ func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
 	if c.cfg.Dialect == Nim || !c.online {
 		return
 	}
-	entries, complete := c.causalHistory()
+	entries, complete := c.causalHistory(true)
 	if requests == nil {
 		requests = c.dueRequests(c.maxRequests())
 	}
@@ -237,10 +236,11 @@ func (c *Channel) trickleDue() {
 }
 
 // Asking for acknowledgements: a sender that wants more than it has heard names
-// those that it did not hear. Larger groups are asked by census.
+// those that it did not hear, up to 32 at a time. (A census will ask large groups
+// for less.)
 
 func (c *Channel) planAsk() {
-	if c.groupSize() > smallGroup || c.cfg.Dialect == Nim {
+	if c.cfg.Dialect == Nim {
 		return
 	}
 	c.v.asks = 0
@@ -271,6 +271,33 @@ func (c *Channel) lacks(p *peer) bool {
 	})
 }
 
+// askFor lists whom a new message asks to acknowledge; nobody in particular
+// means everybody.
+func (c *Channel) askFor(o *outgoing) []uint32 {
+	if c.cfg.Roster == nil || o.audience == nil {
+		return nil
+	}
+	switch o.want.Kind {
+	case WantPersons:
+		return c.participants(o.wanted)
+	case WantStewards:
+		return c.participants(o.audience.stewards)
+	}
+	return nil
+}
+
+// participants lists the installations of these persons, if a message can.
+func (c *Channel) participants(set personSet) []uint32 {
+	var short []uint32
+	for participant, person := range c.cfg.Roster.Members {
+		if participant != c.cfg.Participant && set.has(c.persons.of(person)) {
+			short = append(short, ShortParticipant(c.cfg.Channel, participant))
+		}
+	}
+	slices.Sort(short)
+	return short[:min(len(short), wire.MaxAsk)]
+}
+
 // unheard lists the participants that are not known to have some message of
 // ours whose Want is not reached.
 func (c *Channel) unheard() []uint32 {
@@ -283,8 +310,11 @@ func (c *Channel) unheard() []uint32 {
 			continue
 		}
 		wanted := o.audience.members
-		if o.wanted != nil {
+		switch o.want.Kind {
+		case WantPersons:
 			wanted = o.wanted
+		case WantStewards:
+			wanted = o.audience.stewards
 		}
 		for i, w := range wanted {
 			if i < len(o.persons) {
@@ -296,12 +326,5 @@ func (c *Channel) unheard() []uint32 {
 			lacking[i] |= w
 		}
 	}
-	var unheard []uint32
-	for participant, person := range c.cfg.Roster.Members {
-		if lacking.has(c.persons.of(person)) && participant != c.cfg.Participant {
-			unheard = append(unheard, ShortParticipant(c.cfg.Channel, participant))
-		}
-	}
-	slices.Sort(unheard)
-	return unheard[:min(len(unheard), smallGroup)]
+	return c.participants(lacking)
 }

@@ -165,7 +165,7 @@ func (w *world) answer(h *host) {
 	var results []sds.Lookup
 	for _, id := range h.lookups {
 		m, ok := h.state.Messages[id]
-		l := sds.Lookup{ID: id, Known: ok && m.State == sds.StateLogged, Reach: m.Reach}
+		l := sds.Lookup{ID: id, Known: ok && m.State == sds.StateLogged, Sender: m.Sender, Reach: m.Reach}
 		results = append(results, l)
 		w.say(h.name, "lookup %s: %s", w.name(id), map[bool]string{true: "known", false: "unknown"}[l.Known])
 	}

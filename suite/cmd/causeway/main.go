@@ -62,7 +62,7 @@ This command holds the programs around the library.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newInspect())
+	root.AddCommand(newDemo(), newInspect())
 	return root
 }
 

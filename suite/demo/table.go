@@ -1,0 +1,173 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// WriteTable writes r for people, 80 columns wide; with colour if the terminal
+// has it.
+func (r *Result) WriteTable(w io.Writer, colour bool) error {
+	t := &table{style: style(colour)}
+	t.head(r)
+	t.latencies(r)
+	t.traffic(r)
+	t.deployed(r)
+	t.verdict(r)
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+type table struct {
+	strings.Builder
+	style style
+}
+
+func (t *table) printf(format string, args ...any) { fmt.Fprintf(t, format, args...) }
+
+// title writes a line in bold.
+func (t *table) title(format string, args ...any) {
+	t.printf("%s\n", t.style.paint(bold, fmt.Sprintf(format, args...)))
+}
+
+func (t *table) head(r *Result) {
+	length := time.Duration(r.VirtualSeconds * float64(time.Second))
+	t.title("%d members wrote %s messages in %s; loss %s, seed %d",
+		r.Members, number(r.Messages), clock(length), percent(r.Loss), r.Seed)
+	caughtUp := "has not caught up since"
+	if ms := r.Cut.CaughtUp; ms != nil {
+		caughtUp = "had caught up " + short(time.Duration(*ms)*time.Millisecond) + " later"
+	}
+	t.printf("member %d was cut off from %s to %s and %s\n\n", r.Cut.Member,
+		clock(seconds(r.Cut.FromSeconds)), clock(seconds(r.Cut.ToSeconds)), caughtUp)
+	t.printf("packets handed over %11s    lost %10s    %s\n", number(r.Handed), number(r.Lost), lostShare(r.Lost, r.Handed))
+	t.printf("misses detected %15s    repaired %6s\n", number(r.Missed), number(r.Repaired))
+	t.printf("messages written offline %6s\n\n", number(r.Cut.Drafts))
+}
+
+func (t *table) latencies(r *Result) {
+	t.title("%-36s%8s%8s%8s%8s%8s", "all "+plural(r.Messages, "message", "messages"), "p50", "p90", "p95", "p99", "max")
+	t.rows(&r.Latencies)
+	t.title("%s while all were online*", plural(r.AllOnline.Messages, "message", "messages"))
+	t.rows(&r.AllOnline.Latencies)
+	t.printf("* and for a minute after; above, who was cut off sets the long times\n\n")
+}
+
+func (t *table) rows(l *Latencies) {
+	for _, row := range []struct {
+		name string
+		p    Percentiles
+	}{
+		{"written → a miss is detected", l.Detect},
+		{"miss detected → repaired", l.Repair},
+		{"written → first acknowledgement", l.FirstAck},
+		{"written → full acknowledgement", l.FullAck},
+	} {
+		t.printf("  %-34s", row.name)
+		for _, ms := range []int64{row.p.P50, row.p.P90, row.p.P95, row.p.P99, row.p.Max} {
+			t.printf("%8s", short(time.Duration(ms)*time.Millisecond))
+		}
+		t.printf("\n")
+	}
+}
+
+func (t *table) traffic(r *Result) {
+	t.title("%-36s%8s%13s%14s", "sent, each broadcast counted once", "packets", "bytes", "per message")
+	packets, bytes := 0, 0
+	for _, c := range classes {
+		name := c.String()
+		packets += r.Packets[name]
+		bytes += r.Bytes.ByClass[name]
+		t.counts("  "+name, r.Packets[name], r.Bytes.ByClass[name], r.Messages)
+	}
+	t.counts("  total", packets, bytes, r.Messages)
+	t.printf("%-44s%13s%14s\n", "    of it what the members wrote", number(r.Bytes.Content), each(r.Bytes.Content, r.Messages))
+	t.printf("%-44s%13s%14s\n", "    of it control, for the whole group", number(r.Bytes.Control), each(r.Bytes.Control, r.Messages))
+	t.printf("control in one content message: p50 %s bytes, p99 %s bytes\n\n",
+		number(r.Bytes.InMessageP50), number(r.Bytes.InMessageP99))
+}
+
+func (t *table) counts(name string, packets, bytes, messages int) {
+	t.printf("%-36s%8s%13s%14s\n", name, number(packets), number(bytes), each(bytes, messages))
+}
+
+// deployed compares with what others would have sent.
+func (t *table) deployed(r *Result) {
+	content := r.Bytes.ByClass["content"]
+	t.title("%-44s%13s%14s", "the content messages alone, sent once**", "bytes", "per message")
+	for _, row := range []struct {
+		name  string
+		bytes int
+	}{{"Causeway", content}, {"nim-sds master", r.Bytes.Nim}, {"@waku/sds 0.0.8", r.Bytes.JS}} {
+		times := ""
+		if row.bytes != content && content > 0 {
+			times = fmt.Sprintf("%6.0f ×", float64(row.bytes)/float64(content))
+		}
+		t.printf("  %-42s%13s%14s%s\n", row.name, number(row.bytes), each(row.bytes, r.Messages), times)
+	}
+	t.printf("** without the syncs, resends and repairs of those two; counted by encoding\n" +
+		"   the same messages, over the same logs, in their formats\n\n")
+}
+
+func (t *table) verdict(r *Result) {
+	if r.OK {
+		t.printf("%s all %d logs are identical, every message is known to its sender to have\n"+
+			"reached all, and the checker saw no violation.\n", t.style.paint(green, "OK:"), r.Members)
+		return
+	}
+	t.printf("%s %s.\n", t.style.paint(red, "FAILED:"), strings.Join(r.Failures, ";\n  "))
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+func each(total, messages int) string {
+	if messages == 0 {
+		return "-"
+	}
+	return number(total / messages)
+}
+
+// number writes n with commas.
+func number(n int) string {
+	if n < 0 {
+		return "-" + number(-n)
+	}
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return number(n) + " " + many
+}
+
+// percent writes a share with one decimal if it needs one.
+func percent(share float64) string {
+	return strings.TrimSuffix(strconv.FormatFloat(share*100, 'f', 1, 64), ".0") + " %"
+}
+
+// lostShare writes a share with one decimal.
+func lostShare(lost, handed int) string {
+	return fmt.Sprintf("%.1f %%", 100*float64(lost)/float64(max(handed, 1)))
+}
+
+// short writes d in at most seven characters.
+func short(d time.Duration) string {
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.2fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+}
