@@ -69,12 +69,23 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 	c.forgetOld()
 }
 
+// raiseReach brings the reach of all nodes up to date after parents came late.
+func raiseReach(nodes []*node) {
+	byPlace := slices.SortedFunc(slices.Values(nodes), func(a, b *node) int { return a.place().Compare(b.place()) })
+	for _, n := range byPlace {
+		for _, p := range n.parents {
+			n.reach = max(n.reach, p.reach)
+		}
+	}
+}
+
 // mergeOwnPast takes earlier messages of n's sender from the heads: a sender's
 // messages are a chain, and n shows a gap in what is between them. Without that, a
 // reader who misses messages for good collects heads that nothing will ever name.
 func (c *Channel) mergeOwnPast(n *node) {
 	for _, h := range slices.Clone(c.heads) {
 		if h != n && h.sender == n.sender && h.lamport < n.lamport {
+			n.parents = append(n.parents, h) // walks from the heads must come by
 			c.unhead(h)
 		}
 	}

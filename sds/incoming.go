@@ -118,10 +118,15 @@ func (c *Channel) deliver(p *parked) {
 		}
 	}
 	if a != nil {
+		stale := false
 		for _, child := range a.skippers {
 			if child.foreign == n.foreign && !child.gone {
 				child.parents = append(child.parents, n)
+				stale = stale || n.reach > child.reach
 			}
+		}
+		if stale {
+			raiseReach(c.window.all())
 		}
 		c.meet(a, GapRecovered)
 	}

@@ -84,6 +84,7 @@ func (c *Channel) restoreLog(logged []MessageRecord, heads []MessageID) {
 			}
 		}
 	}
+	raiseReach(c.window.all())
 	for _, id := range heads {
 		if n := c.nodes[id]; n != nil && !n.head {
 			n.head = true
