@@ -1,0 +1,2 @@
+// Package examples holds short programs that compile and run with the tests.
+package examples
