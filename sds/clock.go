@@ -46,16 +46,18 @@ func (c *Channel) observe(lamport uint64) {
 // at once. In LIP: 60 s above the larger of our own clock and the lower median of
 // what the newest 32 senders and we ourselves say; so one liar moves nothing, and
 // a device whose clock is behind follows the group. Where only one other person
-// belongs to the channel, that person's word is as good as ours.
+// belongs to the channel, that person's word is as good as ours, within a year.
+// With a roster only its members have a word.
 func (c *Channel) plausible(now Time) uint64 {
 	own := c.cfg.Dialect.floor(now)
 	if c.cfg.Dialect == Nim {
 		return max(own, c.meta.Lamport) + nimLead
 	}
 	said := make([]uint64, 0, maxRecentSenders+1)
-	if c.audience == nil || c.audience.count != 1 || len(c.recent) == 0 {
-		said = append(said, own)
+	if c.audience != nil && c.audience.count == 1 && len(c.recent) > 0 {
+		return max(own, min(c.recent[0].lamport, own+oneWordLead)) + uint64(ClockSkew.Milliseconds())
 	}
+	said = append(said, own)
 	for _, p := range c.recent {
 		said = append(said, p.lamport)
 	}
@@ -66,7 +68,7 @@ func (c *Channel) plausible(now Time) uint64 {
 // isPlausible is plausible with the common answer first, as it is asked for
 // every message.
 func (c *Channel) isPlausible(now Time, lamport uint64) bool {
-	return lamport <= c.cfg.Dialect.floor(now) || lamport <= c.plausible(now)
+	return lamport <= c.cfg.Dialect.floor(now) || lamport < maxPlaced && lamport <= c.plausible(now)
 }
 
 // follows tells whether a timestamp is what an honest clock gives right after
@@ -74,7 +76,7 @@ func (c *Channel) isPlausible(now Time, lamport uint64) bool {
 // clock, everybody's messages are there. It moves a clock by next to nothing.
 func (c *Channel) follows(lamport uint64, parents []MessageID) bool {
 	for _, id := range parents {
-		if n := c.nodes[id]; n != nil && lamport <= n.lamport+clockSlack {
+		if n := c.nodes[id]; n != nil && lamport <= n.lamport+clockSlack && lamport < maxPlaced {
 			return true
 		}
 	}

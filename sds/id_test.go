@@ -78,7 +78,14 @@ func TestVerifyID(t *testing.T) {
 		}, Forged},
 		{"a sync's id on content", func(m *wire.Message) {
 			m.MessageID = newSyncID(m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory)
-		}, Opaque},
+		}, Forged},
+		{"a sync under the id of content", func(m *wire.Message) { m.Content = nil }, Forged},
+		{"a sync under the hex id of content", func(m *wire.Message) {
+			m.MessageID, m.Content = ContentID(m.Content), nil
+		}, Forged},
+		{"another format under the same id", func(m *wire.Message) {
+			m.Dialect, m.Content = wire.Nim, []byte("other")
+		}, Forged},
 	} {
 		m := lipMessage()
 		c.change(&m)
@@ -92,7 +99,7 @@ func TestVerifyID(t *testing.T) {
 func TestNimIDsAreOpaque(t *testing.T) {
 	m := lipMessage()
 	m.Dialect = wire.Nim
-	m.Content = []byte("other")
+	m.MessageID = "0xb0bf45126fdcae4c3cb4d0fc8bca3e089f8113b85a56ae89e1ee751499488dd8"
 	if got := VerifyID(&m); got != Opaque {
 		t.Errorf("trust %d, want Opaque", got)
 	}

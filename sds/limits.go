@@ -66,6 +66,11 @@ const (
 const (
 	// ClockSkew is how far above everything plausible a LIP timestamp may be.
 	ClockSkew = 60 * time.Second
+	// maxPlaced: timestamps from here on never enter the log, whoever vouches for
+	// them, so that a clock never comes to its end.
+	maxPlaced = 1 << 52
+	// oneWordLead is how far ahead a single other person may be: a year.
+	oneWordLead = 365 * 24 * 3600 * 1000
 	// clockSlack is how far a message may be above one that it names: syncs in
 	// between move the sender's clock.
 	clockSlack = 64

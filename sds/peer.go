@@ -35,6 +35,10 @@ func (c *Channel) peerOf(id ParticipantID) *peer {
 	return p
 }
 
+// counts tells whether a participant has a say: a member of the roster, if there
+// is one.
+func (c *Channel) counts(id ParticipantID) bool { return c.cfg.Roster == nil || c.inRoster(id) }
+
 func (c *Channel) inRoster(id ParticipantID) bool {
 	if c.cfg.Roster == nil {
 		return false
@@ -62,7 +66,9 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 	p.heard = c.now
 	if m.HasLamport && m.Lamport < MaxLamport {
 		p.lamport = max(p.lamport, m.Lamport)
-		c.remember(p)
+		if c.counts(p.id) {
+			c.remember(p)
+		}
 	}
 	if e.Incarnation != 0 && e.Incarnation != p.incarnation {
 		// It lost its state: what it proved before says nothing any more.

@@ -40,6 +40,9 @@ func (c *Channel) check(m *wire.Message, o Origin) (Trust, error) {
 		return 0, fmt.Errorf("sds: %w: %q sent a message of %q", ErrForgedSender, clip(string(o.Sender)), clip(string(m.SenderID)))
 	}
 	trust := VerifyID(m)
+	if trust == Opaque && m.Dialect != c.cfg.Dialect.wire() && formOf(m.MessageID) != formOther {
+		trust = Forged // it would stand in the way of the message that has this id
+	}
 	if trust == Forged {
 		return 0, fmt.Errorf("sds: %w: %s", ErrIDMismatch, clip(string(m.MessageID)))
 	}
@@ -335,6 +338,9 @@ func (c *Channel) parkedDue(q *parked) {
 // vouch notes that somebody else names a quarantined message. The second who
 // does releases it.
 func (c *Channel) vouch(q *parked, by ParticipantID) {
+	if !c.counts(by) || q.lamport >= maxPlaced {
+		return
+	}
 	if q.namer == "" {
 		q.namer = by
 		return

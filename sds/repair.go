@@ -66,7 +66,7 @@ func (c *Channel) requested(m *wire.Message, p *peer) {
 			c.answer(id, p, false)
 		case isMet && own:
 			c.answer(id, p, true)
-		case !isMet && c.meta.Forgotten > 0 && len(c.sought) < MaxAnswers:
+		case c.meta.Forgotten > 0 && len(c.sought) < MaxAnswers:
 			if _, ok := c.sought[id]; !ok {
 				c.sought[id] = p
 				c.out.Lookups = append(c.out.Lookups, id)

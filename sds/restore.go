@@ -104,11 +104,11 @@ func (c *Channel) restoreLog(logged []MessageRecord, heads []MessageID) {
 func (c *Channel) restoreSkippers(logged []MessageRecord) {
 	for _, r := range logged {
 		n := c.nodes[r.ID]
-		if n == nil {
-			continue
-		}
 		for _, id := range r.Parents {
 			if a := c.skipped[id]; a != nil && len(a.skippers) < maxSkippers {
+				if n == nil {
+					n = &node{gone: true} // below the window
+				}
 				a.skippers = append(a.skippers, n)
 			}
 		}
