@@ -180,3 +180,30 @@ func TestQuarantineEndsWithTwoWitnesses(t *testing.T) {
 		t.Errorf("clock is %d", got)
 	}
 }
+
+// spec R22: with a roster only members have a say, where one other person belongs
+// to the channel that person alone, and no clock comes near its end.
+func TestOnlyMembersMoveClocks(t *testing.T) {
+	now := uint64(testStart)
+	c := testChannel(t, LIP, func(cfg *Config) {
+		cfg.Roster = &Roster{Members: map[ParticipantID]PersonID{"me": "me", "bob": "bob"}}
+	})
+	receive(t, c, testStart, lip("outsider", now+1e6, "x"))
+	receive(t, c, testStart, lip("outsider2", now+1e6, "y"))
+	if got := c.plausible(testStart); got != now+60_000 {
+		t.Errorf("outsiders move the bound to %d above now", got-now)
+	}
+	m := lip("bob", now+1e6, "my clock is ahead")
+	receive(t, c, testStart, m)
+	if !c.Has(m.MessageID) {
+		t.Error("the only other person's message waits although its word is as good as ours")
+	}
+	end := lip("bob", MaxLamport-1, "the end of time")
+	receive(t, c, testStart, end)
+	receive(t, c, testStart, lip("bob", now+1e6+1, "names it", end.MessageID))
+	receive(t, c, testStart, lip("outsider", now, "so do I", end.MessageID))
+	receive(t, c, testStart, lip("outsider2", now, "and I", end.MessageID))
+	if c.Has(end.MessageID) || c.Meta().Lamport > now+2e6 {
+		t.Errorf("the clock is at %d", c.Meta().Lamport)
+	}
+}

@@ -112,7 +112,7 @@ func extension(m *wire.Message) wire.Extension {
 // pastOwn raises clock and sequence past a message that we once wrote and no
 // longer know. It never acknowledges anything (rule P1).
 func (c *Channel) pastOwn(m *wire.Message, e *wire.Extension) {
-	if e.Incarnation == c.meta.Incarnation && e.Sequence > c.meta.Sequence {
+	if e.Incarnation == c.meta.Incarnation && e.Sequence > c.meta.Sequence && e.Sequence < MaxLamport {
 		c.meta.Sequence = e.Sequence
 		c.metaChanged = true
 	}
