@@ -18,7 +18,6 @@ type pair struct {
 	tb   testing.TB
 	a, b *sds.Channel
 	now  sds.Time
-	big  bool // the host's log goes back further than the window
 }
 
 func newPair(tb testing.TB, d sds.Dialect, configure func(*sds.Config)) *pair {
