@@ -184,10 +184,10 @@ func TestAnswersAreBounded(t *testing.T) {
 		receive(t, c, testStart, m)
 	}
 	now := testStart.Add(time.Minute)
-	for i := 0; i < len(ids); i += 256 {
+	for i := 0; i < len(ids); i += MaxRequestIDs {
 		m := wire.Message{Dialect: wire.LIP, SenderID: "mallory", ChannelID: "room", MessageID: MessageID(fmt.Sprint("sync-", i)),
 			Lamport: uint64(testStart), HasLamport: true}
-		for _, id := range ids[i : i+256] {
+		for _, id := range ids[i : i+MaxRequestIDs] {
 			m.RepairRequest = append(m.RepairRequest, wire.HistoryEntry{MessageID: id})
 		}
 		receive(t, c, now, m)

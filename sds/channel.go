@@ -24,12 +24,16 @@ type Channel struct {
 	window queue
 	heads  []*node
 	metIDs metSet
+	echoes metSet // ephemeral messages of our own
 
 	// The incoming buffer.
 	parked      map[MessageID]*parked
 	parkedQueue []*parked
 	parkedBytes int
 	far         []*parked // in quarantine
+	farLimit    uint64    // what was plausible, and how long the log was, at the last look
+	farPosition Position
+	heldBytes   int
 	awaited     map[MessageID]*awaited
 	skipped     map[MessageID]*awaited // those of awaited that were given up
 	skipOrder   []*awaited             // skipped, longest ago first; some are gone
@@ -50,6 +54,7 @@ type Channel struct {
 	peers      map[ParticipantID]*peer
 	recent     []*peer // newest senders first
 	heardPeers int
+	counted    Time // when they were
 	lastHeard  Time
 	persons    persons
 	self       int // our own person
@@ -75,6 +80,7 @@ type Channel struct {
 	offlineSince Time
 	offlineTotal Time
 	joinedAt     Time
+	askedAt      Time // when our last request left
 	planned      Time // when holes were last found, and what was drawn for them
 	planDraw     float64
 	rng          uint64
@@ -168,6 +174,9 @@ func (c *Channel) Ready() Ready {
 		}
 	}
 	if c.taken.Empty() {
+		clear(c.spare.Packets[:cap(c.spare.Packets)]) // contents must not live on in it
+		clear(c.spare.Arrivals[:cap(c.spare.Arrivals)])
+		clear(c.spare.Deliveries[:cap(c.spare.Deliveries)])
 		c.taken, c.out, c.spare = c.out, c.spare, Ready{}
 	} else {
 		c.taken.merge(c.out)
@@ -266,7 +275,7 @@ func (c *Channel) fire(t *timer) {
 }
 
 // advance takes the time of an input. It never runs backwards.
-func (c *Channel) advance(now Time) { c.now = max(c.now, now) }
+func (c *Channel) advance(now Time) { c.now = max(c.now, min(now, maxTime)) }
 
 // SetOnline says whether the transport can send. While it can't, nothing is
 // sent, no timer fires and no patience runs out. Coming back starts all waits

@@ -29,7 +29,7 @@ func (d Dialect) units(t time.Duration) uint64 {
 
 // nextLamport returns the timestamp of the next message and advances the clock.
 func (c *Channel) nextLamport(now Time) uint64 {
-	c.meta.Lamport = min(max(c.cfg.Dialect.floor(now), c.meta.Lamport+1), MaxLamport-1)
+	c.meta.Lamport = min(max(c.cfg.Dialect.floor(now), c.meta.Lamport+1, c.meta.Base+1), MaxLamport-1)
 	c.metaChanged = true
 	return c.meta.Lamport
 }

@@ -116,6 +116,9 @@ func (c Config) withDefaults() (Config, error) {
 	setDefault(&c.GapAfter, 30*time.Second)
 	setDefault(&c.LostAfter, 24*time.Hour)
 	setDefault(&c.UndeliveredAfter, 10*time.Minute)
+	for _, d := range []*time.Duration{&c.RoundTrip, &c.GapAfter, &c.LostAfter, &c.UndeliveredAfter} {
+		*d = (*d + time.Millisecond - 1).Truncate(time.Millisecond) // what a Time can tell
+	}
 	setDefault(&c.MaxParents, c.Dialect.maxParents())
 	c.MaxParents = min(c.MaxParents, c.Dialect.maxParents())
 	return c, nil

@@ -25,8 +25,8 @@ func NewLeaf(id MessageID, parents []MessageID, contentHash [32]byte) Leaf {
 }
 
 // Sum is the sum of leaves modulo 2^256, and their count. The zero value is the
-// empty set. Unlike XOR, addition gives no linear structure to build collisions
-// from by elimination.
+// empty set. Unlike XOR, addition can't be collided by plain elimination; it is
+// not a cryptographic hash of a set that somebody else chooses freely.
 type Sum struct {
 	Words [4]uint64 // little-endian
 	Count uint64

@@ -6,7 +6,7 @@ import (
 	"github.com/causeway-im/causeway/sds/wire"
 )
 
-// The frontier acknowledgement (rule P5, spec R54 … R59). A participant's causal
+// The frontier acknowledgement (rule P5, spec R50 … R58). A participant's causal
 // history names the heads of everything that it delivered; the fingerprint
 // covers that whole set. If ours, less what is not an ancestor of those heads,
 // gives the same fingerprint, the participant has every ancestor.
@@ -83,10 +83,11 @@ func (c *Channel) weigh(p *peer, f frontier) {
 // as we know them. The first result is the lowest ordinal of an own message
 // that p lacks, or 0.
 func (c *Channel) matches(p *peer, f frontier, heads []*node) (uint64, bool) {
-	sum, ok := c.sumAbove(f.base)
+	above, ok := c.sumAbove(f.base)
 	if !ok || !c.walkOthers(heads) {
 		return 0, false
 	}
+	sum := above
 	var except uint64
 	for _, n := range c.others {
 		if n.lamport > f.base {
@@ -106,7 +107,11 @@ func (c *Channel) matches(p *peer, f frontier, heads []*node) (uint64, bool) {
 			except = n.ordinal
 		}
 	}
-	return except, sum.Fingerprint(p.id, c.cfg.Channel, f.base) == f.fingerprint
+	if sum.Fingerprint(p.id, c.cfg.Channel, f.base) != f.fingerprint {
+		return 0, false
+	}
+	c.keepBase(f.base, above)
+	return except, true
 }
 
 // walkOthers collects in c.others what is in the log and neither one of heads
@@ -198,12 +203,20 @@ func (c *Channel) sumAbove(base uint64) (Sum, bool) {
 			above.Add(n.leaf)
 		}
 	}
+	return above, true
+}
+
+// keepBase remembers the sum below a join point that a claim has matched, so that
+// it is known also when what is above it leaves the window.
+func (c *Channel) keepBase(base uint64, above Sum) {
+	if base == c.meta.Base || slices.ContainsFunc(c.prefixes, func(p prefix) bool { return p.base == base }) {
+		return
+	}
 	if len(c.prefixes) >= maxBases {
-		c.prefixes = append(c.prefixes[:0], c.prefixes[1:]...)
+		c.prefixes = slices.Delete(c.prefixes, 0, 1)
 	}
 	c.prefixes = append(c.prefixes, prefix{base, c.meta.Sum.Minus(above)})
 	c.highestBase = max(c.highestBase, base)
-	return above, true
 }
 
 func (c *Channel) addToPrefixes(n *node) {

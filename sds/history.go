@@ -62,6 +62,9 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 			n.head = true
 			c.heads = append(c.heads, n)
 			c.headsChanged = true
+			if len(c.heads) > MaxHeads {
+				c.unhead(slices.MinFunc(c.heads, func(a, b *node) int { return a.place().Compare(b.place()) }))
+			}
 		}
 	}
 	c.observe(n.lamport)
@@ -83,6 +86,9 @@ func raiseReach(nodes []*node) {
 // messages are a chain, and n shows a gap in what is between them. Without that, a
 // reader who misses messages for good collects heads that nothing will ever name.
 func (c *Channel) mergeOwnPast(n *node) {
+	if n.foreign || n.own {
+		return
+	}
 	for _, h := range slices.Clone(c.heads) {
 		if h != n && h.sender == n.sender && h.lamport < n.lamport {
 			n.parents = append(n.parents, h) // walks from the heads must come by
@@ -150,26 +156,37 @@ func (q *queue) all() []*node { return q.items[q.start:] }
 // metSet remembers ids that count as met without a place in the log; the oldest
 // make room.
 type metSet struct {
-	index map[MessageID]bool // true: our own, repairable
+	index map[MessageID]metInfo
 	ring  []MessageID
 	next  int
 }
 
-func (s *metSet) add(id MessageID, own bool) {
+type metInfo struct {
+	own      bool // ours, and repairable
+	recorded bool // the host has a record of it
+}
+
+// add returns an id whose record nobody needs any more, or "".
+func (s *metSet) add(id MessageID, info metInfo) (gone MessageID) {
 	if s.index == nil {
-		s.index = map[MessageID]bool{}
+		s.index = map[MessageID]metInfo{}
 	}
 	if _, ok := s.index[id]; ok {
-		return
+		return ""
 	}
 	if len(s.ring) < MaxMet {
 		s.ring = append(s.ring, id)
 	} else {
-		delete(s.index, s.ring[s.next])
+		old := s.ring[s.next]
+		if s.index[old].recorded {
+			gone = old
+		}
+		delete(s.index, old)
 		s.ring[s.next] = id
 		s.next = (s.next + 1) % MaxMet
 	}
-	s.index[id] = own
+	s.index[id] = info
+	return gone
 }
 
 func (s *metSet) remove(id MessageID) { delete(s.index, id) }

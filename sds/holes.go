@@ -57,7 +57,7 @@ func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
 		a.sender = e.SenderID
 	}
 	if a.hint == nil {
-		a.hint = e.RetrievalHint
+		a.hint = slices.Clone(e.RetrievalHint) // it outlives the packet
 	}
 	if !a.trusted && (trusted || namer != nil && namer.id != a.namer) {
 		a.trusted = true
@@ -221,7 +221,7 @@ func (c *Channel) lose(a *awaited) {
 	c.forget(a)
 	c.report(a, GapLost)
 	if c.parked[a.id] == nil {
-		c.lost.add(a.id, false)
+		c.unrecord(c.lost.add(a.id, metInfo{recorded: true}))
 		c.out.Changes.Messages = append(c.out.Changes.Messages,
 			MessageRecord{ID: a.id, State: StateLost, Sender: a.sender, Hint: a.hint})
 	}
@@ -296,13 +296,22 @@ func (c *Channel) skip(a *awaited) {
 }
 
 // met notes that id needs no place in the log.
-func (c *Channel) met(id MessageID, s GapState, own bool) {
-	c.metIDs.add(id, own)
-	if a := c.awaited[id]; a != nil {
+func (c *Channel) met(id MessageID, s GapState, info metInfo) {
+	a := c.awaited[id]
+	info.recorded = info.recorded || a != nil && a.skipped
+	c.unrecord(c.metIDs.add(id, info))
+	if a != nil {
 		if a.skipped {
 			c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
 		}
 		c.meet(a, s)
+	}
+}
+
+// unrecord lets the host forget a record that nothing needs any more.
+func (c *Channel) unrecord(id MessageID) {
+	if id != "" {
+		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateForgotten})
 	}
 }
 
@@ -318,7 +327,7 @@ func (c *Channel) NotForMe(now Time, id MessageID) {
 		a.reported = true
 	}
 	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
-	c.met(id, GapNotForMe, false)
+	c.met(id, GapNotForMe, metInfo{recorded: true})
 }
 
 // policyNow is the time that counts for giving up: it stands still while

@@ -30,13 +30,19 @@ type parked struct {
 	timer       timer
 }
 
-// parkedCost is what a waiting message counts for beside its content.
-const parkedCost = 256
+// cost is what a waiting message counts for.
+func (p *parked) cost() int {
+	n := 256 + len(p.content) + len(p.hint)
+	for _, id := range p.parents {
+		n += 16 + len(id)
+	}
+	return n
+}
 
 // park keeps a message until nothing blocks it.
 func (c *Channel) park(p *parked) {
 	c.parked[p.id] = p
-	c.parkedBytes += len(p.content) + parkedCost
+	c.parkedBytes += p.cost()
 	c.parkedQueue = append(c.parkedQueue, p)
 	c.out.Changes.Messages = append(c.out.Changes.Messages, p.record())
 	if a := c.awaited[p.id]; a != nil {
@@ -62,19 +68,27 @@ func (c *Channel) force() {
 		return // it was delivered meanwhile
 	}
 	for _, id := range oldest.parents {
-		if a := c.awaited[id]; a != nil && !a.skipped {
+		a := c.awaited[id]
+		if a == nil || a.skipped {
+			continue
+		}
+		if a.looking { // the host's answer comes too late for this one
+			a.children = slices.DeleteFunc(a.children, func(q *parked) bool { return q == oldest })
+			oldest.gaps = append(oldest.gaps, id)
+			c.unblock(oldest)
+		} else {
 			c.skip(a)
 		}
 	}
-	if c.parked[oldest.id] == oldest {
+	if c.parked[oldest.id] == oldest { // in quarantine
 		c.unpark(oldest)
-		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: oldest.id, State: StateForgotten})
+		c.unrecord(oldest.id)
 	}
 }
 
 func (c *Channel) unpark(p *parked) {
 	delete(c.parked, p.id)
-	c.parkedBytes -= len(p.content) + parkedCost
+	c.parkedBytes -= p.cost()
 	c.timers.stop(&p.timer)
 	if len(c.parkedQueue) > 2*len(c.parked)+64 {
 		c.parkedQueue = slices.DeleteFunc(c.parkedQueue, func(q *parked) bool { return c.parked[q.id] != q })
@@ -91,8 +105,12 @@ func (c *Channel) release(p *parked) {
 	c.releasing = true
 	for c.ready.len() > 0 {
 		next := c.ready.pop()
-		if next.missing == 0 && !next.quarantined && c.nodes[next.id] == nil {
+		switch {
+		case next.missing > 0 || next.quarantined:
+		case c.nodes[next.id] == nil:
 			c.deliver(next)
+		case c.parked[next.id] == next:
+			c.unpark(next)
 		}
 	}
 	c.releasing = false
@@ -132,6 +150,8 @@ func (c *Channel) deliver(p *parked) {
 	}
 	if c.lost.has(p.id) {
 		c.lost.remove(p.id)
+	}
+	if late && a == nil {
 		c.out.Gaps = append(c.out.Gaps, Gap{ID: p.id, State: GapRecovered, Sender: p.sender})
 	}
 	if len(n.parents) < len(p.parents) {

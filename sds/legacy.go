@@ -215,16 +215,15 @@ func (c *Channel) nimAck() {
 		return
 	}
 	c.old.lastAck = c.now
-	c.meta.Nonce++
 	m := wire.Message{Dialect: wire.Nim, SenderID: c.cfg.Participant, ChannelID: c.cfg.Channel,
 		Lamport: c.nextLamport(c.now), HasLamport: true, CausalHistory: entries, RepairRequest: requests, Content: []byte{}}
 	m.MessageID = newSyncID(m.ChannelID, m.SenderID, m.Lamport, entries)
 	ext := c.newExtension(complete)
 	m.Extension = ext.Encode()
 	c.attachFilter(&m)
-	c.spoken(complete)
+	c.spoken(entries, complete)
 	c.out.Changes.Messages = append(c.out.Changes.Messages,
 		MessageRecord{ID: m.MessageID, State: StateMet, Sender: c.cfg.Participant, Lamport: m.Lamport})
-	c.met(m.MessageID, GapRecovered, true)
+	c.met(m.MessageID, GapRecovered, metInfo{own: true, recorded: true})
 	c.send(Packet{Class: ClassAck, ID: m.MessageID, Payload: m.Encode()})
 }

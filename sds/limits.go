@@ -25,6 +25,13 @@ const (
 	// MaxParkedBytes bounds the content of messages that wait; the oldest are
 	// delivered with a gap to make room.
 	MaxParkedBytes = 32 << 20
+	// MaxHeads bounds the messages that nothing names yet; the oldest are no longer
+	// named by us.
+	MaxHeads = 512
+	// MaxFar bounds messages in quarantine; the oldest are forgotten.
+	MaxFar = 256
+	// MaxHeldBytes bounds messages that wait for the host to answer a lookup.
+	MaxHeldBytes = 8 << 20
 	// MaxOutgoing bounds messages whose acknowledgements are tracked. Send fails
 	// when that many are known to nobody; others make room oldest first.
 	MaxOutgoing = 16384
@@ -71,6 +78,9 @@ const (
 	maxPlaced = 1 << 52
 	// oneWordLead is how far ahead a single other person may be: a year.
 	oneWordLead = 365 * 24 * 3600 * 1000
+	// maxTime bounds what a caller may call now: far beyond any clock, and safe to
+	// add to.
+	maxTime = 1 << 52
 	// clockSlack is how far a message may be above one that it names: syncs in
 	// between move the sender's clock.
 	clockSlack = 64

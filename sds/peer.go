@@ -30,9 +30,23 @@ func (c *Channel) peerOf(id ParticipantID) *peer {
 	if len(c.peers) >= MaxPeers && !c.inRoster(id) {
 		return nil
 	}
-	p := &peer{id: id, person: c.persons.of(c.personOf(id))}
+	p := &peer{id: id, person: c.personOf(id)}
 	c.peers[id] = p
 	return p
+}
+
+// countHeard counts participants heard in the last 24 hours, at most once a
+// second.
+func (c *Channel) countHeard() int {
+	if c.counted == 0 || c.now.Sub(c.counted) >= time.Second {
+		c.counted, c.heardPeers = c.now, 0
+		for _, p := range c.peers {
+			if p.heard != 0 && c.now.Sub(p.heard) <= 24*time.Hour {
+				c.heardPeers++
+			}
+		}
+	}
+	return c.heardPeers
 }
 
 // counts tells whether a participant has a say: a member of the roster, if there
@@ -60,8 +74,8 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 		c.planAsk() // it may have lost what we asked it
 	}
 	if p.heard == 0 || c.now.Sub(p.heard) > 24*time.Hour {
-		c.heardPeers++
-		c.estimate = c.estimate.WithHeard(c.heardPeers)
+		p.heard = c.now
+		c.estimate = c.estimate.WithHeard(c.countHeard())
 	}
 	p.heard = c.now
 	if m.HasLamport && m.Lamport < MaxLamport {
@@ -69,6 +83,10 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 		if c.counts(p.id) {
 			c.remember(p)
 		}
+	}
+	if e.Incarnation != 0 && e.Incarnation != p.incarnation && p.incarnation != 0 && m.Lamport < p.lamport {
+		e.HasFingerprint = false // from before it lost its state
+		return
 	}
 	if e.Incarnation != 0 && e.Incarnation != p.incarnation {
 		// It lost its state: what it proved before says nothing any more.

@@ -128,7 +128,7 @@ func (o *outgoing) known() bool { return o.count > 0 || o.stored || o.somebody }
 
 // seen counts p's person, once.
 func (c *Channel) seen(o *outgoing, p *peer) {
-	if o.done || p.person == c.self || o.audience != nil && !o.audience.members.has(p.person) {
+	if o.done || p.person == noPerson || p.person == c.self || o.audience != nil && !o.audience.members.has(p.person) {
 		return
 	}
 	if !o.persons.add(p.person) {
@@ -200,7 +200,7 @@ func (o *outgoing) reached() bool {
 	}
 	switch o.want.Kind {
 	case WantFraction:
-		return a.count > 0 && o.count >= int(math.Ceil(o.want.Fraction*float64(a.count)))
+		return a.count > 0 && o.count >= int(math.Ceil(o.want.Fraction*float64(a.count)-1e-9))
 	case WantStewards:
 		for i, w := range o.persons {
 			if i < len(a.stewards) && w&a.stewards[i] != 0 {
@@ -255,7 +255,7 @@ func (c *Channel) mentioned(p *peer, id MessageID) {
 	}
 	if p == nil {
 		if !o.somebody {
-			o.somebody = true
+			o.somebody, o.claimed = true, true
 			c.raise(o)
 		}
 		return
@@ -268,7 +268,7 @@ func (c *Channel) mentioned(p *peer, id MessageID) {
 // "possibly", once per person: filters have false positives, the same ones
 // everywhere.
 func (c *Channel) possible(p *peer, m *wire.Message) {
-	if len(m.BloomFilter) == 0 || len(c.outOrder) == 0 || p == nil || p.person == c.self {
+	if len(m.BloomFilter) == 0 || len(c.outOrder) == 0 || p == nil || p.person == noPerson || p.person == c.self {
 		return
 	}
 	var f *bloom.Filter

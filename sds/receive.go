@@ -9,8 +9,8 @@ import (
 )
 
 // Receive takes a message that came from the network. An error says why it was
-// refused; nothing of it has been used then. Bytes of m are kept until the next
-// Ready was handled, and content until it is delivered.
+// refused; nothing of it has been used then. m.Content is kept until the message is
+// delivered, and all of m while a lookup for it is open: its bytes must not change.
 func (c *Channel) Receive(now Time, m wire.Message, o Origin) error {
 	c.advance(now)
 	trust, err := c.check(&m, o)
@@ -40,13 +40,13 @@ func (c *Channel) check(m *wire.Message, o Origin) (Trust, error) {
 		return 0, fmt.Errorf("sds: %w: %q sent a message of %q", ErrForgedSender, clip(string(o.Sender)), clip(string(m.SenderID)))
 	}
 	trust := VerifyID(m)
-	if trust == Opaque && m.Dialect != c.cfg.Dialect.wire() && formOf(m.MessageID) != formOther {
+	if trust == Opaque && c.cfg.Dialect == JS && m.Dialect == wire.Nim && formOf(m.MessageID) == formHex {
 		trust = Forged // it would stand in the way of the message that has this id
 	}
 	if trust == Forged {
 		return 0, fmt.Errorf("sds: %w: %s", ErrIDMismatch, clip(string(m.MessageID)))
 	}
-	if o.Authenticated {
+	if o.Authenticated && o.Sender != "" {
 		trust = Verified
 	}
 	return trust, nil
@@ -64,11 +64,11 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 	if c.duplicate(m, o) {
 		return
 	}
-	if !looked && c.meta.Forgotten > 0 && m.Lamport <= c.meta.ForgottenMax && m.Kind() == wire.Content {
+	if !looked && m.Kind() == wire.Content && c.mayBeOld(m) {
 		c.hold(m, o, trust)
 		return
 	}
-	c.authenticated = o.Authenticated
+	c.authenticated = o.Authenticated && o.Sender != ""
 	var p *peer // nil for ourselves, and for nobody in particular
 	own := m.SenderID == c.cfg.Participant
 	ext := extension(m)
@@ -94,6 +94,13 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 		}
 	}
 	c.recheck()
+}
+
+// mayBeOld tells whether m may be in the log below the window. Ids of our form
+// commit to their timestamp, so those above what was forgotten are new; others
+// may come again under any.
+func (c *Channel) mayBeOld(m *wire.Message) bool {
+	return c.meta.Forgotten > 0 && (m.Lamport <= c.meta.ForgottenMax || formOf(m.MessageID) != formContent)
 }
 
 // extension decodes field 100. A bad one is as good as none: nothing that
@@ -133,7 +140,7 @@ func (c *Channel) evidence(m *wire.Message, p *peer) {
 				n.voiced, n.named = true, true
 			}
 			if n.hint == nil && m.CausalHistory[i].RetrievalHint != nil {
-				n.hint = m.CausalHistory[i].RetrievalHint
+				n.hint = slices.Clone(m.CausalHistory[i].RetrievalHint)
 			}
 		} else if q := c.parked[id]; q != nil && q.quarantined && m.SenderID != q.sender {
 			c.vouch(q, m.SenderID)
@@ -159,7 +166,7 @@ func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 		return true
 	}
 	if n.hint == nil && o.Hint != nil {
-		n.hint = o.Hint
+		n.hint = slices.Clone(o.Hint)
 	}
 	since := c.now.Sub(n.copied)
 	n.copied = c.now
@@ -182,7 +189,7 @@ func (c *Channel) cancelAnswer(id MessageID) {
 }
 
 func (c *Channel) ephemeral(m *wire.Message) {
-	if m.SenderID == c.cfg.Participant && c.metIDs.has(m.MessageID) {
+	if m.SenderID == c.cfg.Participant && c.echoes.has(m.MessageID) {
 		return
 	}
 	c.out.Arrivals = append(c.out.Arrivals, Arrival{ID: m.MessageID, Kind: wire.Ephemeral,
@@ -204,7 +211,7 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 	if len(missing) > 0 {
 		c.unsettle()
 	}
-	c.met(m.MessageID, GapRecovered, false)
+	c.met(m.MessageID, GapRecovered, metInfo{})
 }
 
 // trusts tells whether p is taken at its word about missing messages although
@@ -225,15 +232,15 @@ func (c *Channel) trusts(p *peer, kind wire.Kind) bool {
 func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust, own bool) {
 	c.settleBase(m)
 	arrival := Arrival{ID: m.MessageID, Kind: wire.Content, Sender: m.SenderID, Lamport: m.Lamport, Content: m.Content}
-	if m.Lamport <= c.meta.Base && c.cfg.JoinPoint > 0 {
+	if m.Lamport <= c.meta.Base && c.meta.Base > 0 {
 		arrival.BelowJoin = true
 		c.out.Arrivals = append(c.out.Arrivals, arrival)
 		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateMet})
-		c.met(m.MessageID, GapBelowJoin, false)
+		c.met(m.MessageID, GapBelowJoin, metInfo{recorded: true})
 		return
 	}
 	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
-		foreign: m.Dialect != c.cfg.Dialect.wire(), hint: o.Hint}
+		foreign: m.Dialect != c.cfg.Dialect.wire(), hint: slices.Clone(o.Hint)}
 	q.parents = make([]MessageID, len(m.CausalHistory))
 	for i := range m.CausalHistory {
 		q.parents[i] = m.CausalHistory[i].MessageID
@@ -291,6 +298,14 @@ func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait
 func (c *Channel) quarantine(q *parked) {
 	q.timer = timer{kind: timerParked, id: q.id}
 	c.far = append(c.far, q)
+	if len(c.far) > MaxFar {
+		oldest := c.far[0]
+		c.far = slices.Delete(c.far, 0, 1)
+		if c.parked[oldest.id] == oldest && oldest.quarantined {
+			c.unpark(oldest)
+			c.unrecord(oldest.id)
+		}
+	}
 	c.retryQuarantine(q)
 }
 
@@ -305,11 +320,19 @@ func (c *Channel) retryQuarantine(q *parked) {
 // recheck lets messages out of quarantine that have become plausible: their time
 // came, more senders were heard, or the log moved.
 func (c *Channel) recheck() {
+	if len(c.far) == 0 {
+		return
+	}
+	limit := c.plausible(c.now)
+	if limit == c.farLimit && c.meta.Position == c.farPosition {
+		return // nothing changed
+	}
+	c.farLimit, c.farPosition = limit, c.meta.Position
 	for i := 0; i < len(c.far); i++ {
 		q := c.far[i]
 		switch {
 		case c.parked[q.id] != q || !q.quarantined: // it is out already
-		case c.isPlausible(c.now, q.lamport) || c.follows(q.lamport, q.parents):
+		case q.lamport < maxPlaced && q.lamport <= limit || c.follows(q.lamport, q.parents):
 			c.admit(q)
 		default:
 			continue
@@ -375,6 +398,7 @@ type held struct {
 	m     wire.Message
 	o     Origin
 	trust Trust
+	size  int
 }
 
 func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
@@ -383,13 +407,16 @@ func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
 		c.answered.add(m.MessageID, c.now)
 		return
 	}
-	if _, ok := c.held[m.MessageID]; !ok && len(c.held) >= MaxHeld {
+	if _, ok := c.held[m.MessageID]; ok {
+		return // the same again
+	}
+	size := m.Size()
+	if len(c.held) >= MaxHeld || c.heldBytes+size > MaxHeldBytes {
 		return // as if the network had lost it
 	}
-	if _, ok := c.held[m.MessageID]; !ok {
-		c.out.Lookups = append(c.out.Lookups, m.MessageID)
-	}
-	c.held[m.MessageID] = held{*m, o, trust}
+	c.out.Lookups = append(c.out.Lookups, m.MessageID)
+	c.heldBytes += size
+	c.held[m.MessageID] = held{*m, o, trust, size}
 }
 
 // Lookup is the host's answer about one id: whether the message is in its log.
@@ -408,6 +435,7 @@ func (c *Channel) Found(now Time, results []Lookup) {
 	for _, r := range results {
 		if h, ok := c.held[r.ID]; ok {
 			delete(c.held, r.ID)
+			c.heldBytes -= h.size
 			if r.Known {
 				c.answered.add(r.ID, c.now)
 			} else {
@@ -432,7 +460,7 @@ func (c *Channel) foundAwaited(a *awaited, r Lookup) {
 		for _, child := range a.children {
 			child.reach = max(child.reach, r.Reach)
 		}
-		c.met(a.id, GapRecovered, false)
+		c.met(a.id, GapRecovered, metInfo{})
 		return
 	}
 	if a.trusted {

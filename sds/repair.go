@@ -25,8 +25,12 @@ func (c *Channel) requestDue() {
 		c.nimAck()
 		return
 	}
+	if c.askedAt != 0 && c.now.Sub(c.askedAt) < c.cfg.RoundTrip {
+		return // one packet at a time
+	}
 	entries := c.dueRequests(c.maxRequests())
 	if len(entries) > 0 {
+		c.askedAt = c.now
 		c.sendSync(ClassRequest, entries, nil)
 	}
 }
@@ -45,7 +49,7 @@ func (c *Channel) requested(m *wire.Message, p *peer) {
 	}
 	var top uint64
 	u := c.random()
-	for i := range m.RepairRequest {
+	for i := range m.RepairRequest[:min(len(m.RepairRequest), MaxRequestIDs)] {
 		id := m.RepairRequest[i].MessageID
 		if a := c.awaited[id]; a != nil {
 			// Somebody asked already: ours waits longer, and stays.
@@ -57,14 +61,14 @@ func (c *Channel) requested(m *wire.Message, p *peer) {
 			}
 		}
 		n := c.nodes[id]
-		own, isMet := c.metIDs.index[id]
+		met, isMet := c.metIDs.index[id]
 		switch {
 		case n != nil:
 			top = max(top, n.lamport)
 			c.answerNode(n, p)
 		case c.parked[id] != nil:
 			c.answer(id, p, false)
-		case isMet && own:
+		case isMet && met.own:
 			c.answer(id, p, true)
 		case c.meta.Forgotten > 0 && len(c.sought) < MaxAnswers:
 			if _, ok := c.sought[id]; !ok {

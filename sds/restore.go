@@ -33,7 +33,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	slices.SortFunc(lostRecords, byID)
 	c.restoreLog(logged, s.Meta.Heads)
 	for _, r := range metRecords {
-		c.metIDs.add(r.ID, r.Sender == c.cfg.Participant)
+		c.metIDs.add(r.ID, metInfo{own: r.Sender == c.cfg.Participant, recorded: true})
 	}
 	for _, r := range gaps {
 		if c.nodes[r.ID] != nil {
@@ -48,7 +48,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	}
 	c.restoreSkippers(logged)
 	for _, r := range lostRecords {
-		c.lost.add(r.ID, false)
+		c.lost.add(r.ID, metInfo{recorded: true})
 	}
 	c.restoreOutgoing(s)
 	return c.restoreParked(parkedRecords, logged, content)
@@ -56,10 +56,17 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 
 // restoreLog loads the window: the newest messages and the heads.
 func (c *Channel) restoreLog(logged []MessageRecord, heads []MessageID) {
+	if n := c.meta.Position - Position(len(logged)); n > 0 && uint64(n) > c.meta.Forgotten {
+		c.meta.ForgottenMax = c.meta.Lamport // the host left out more than we had forgotten
+	}
+	isHead := map[MessageID]bool{}
+	for _, id := range heads {
+		isHead[id] = true
+	}
 	var keep []MessageRecord
 	cut := max(0, len(logged)-c.cfg.Window)
 	for i, r := range logged {
-		if i >= cut || slices.Contains(heads, r.ID) {
+		if i >= cut || isHead[r.ID] {
 			keep = append(keep, r)
 		} else {
 			c.meta.ForgottenMax = max(c.meta.ForgottenMax, r.Lamport)
@@ -103,13 +110,9 @@ func (c *Channel) restoreLog(logged []MessageRecord, heads []MessageID) {
 
 func (c *Channel) restoreSkippers(logged []MessageRecord) {
 	for _, r := range logged {
-		n := c.nodes[r.ID]
 		for _, id := range r.Parents {
-			if a := c.skipped[id]; a != nil && len(a.skippers) < maxSkippers {
-				if n == nil {
-					n = &node{gone: true} // below the window
-				}
-				a.skippers = append(a.skippers, n)
+			if a := c.skipped[id]; a != nil {
+				c.addSkipper(a, r.ID)
 			}
 		}
 	}
@@ -130,7 +133,7 @@ func (c *Channel) restoreOutgoing(s State) {
 			continue
 		}
 		o := &outgoing{id: r.ID, ordinal: m.Ordinal, lamport: m.Lamport, sequence: r.Sequence, want: r.Want,
-			level: r.Level, handed: r.Handed, stored: r.Stored, sentAt: r.SentAt, started: c.policyNow(),
+			level: r.Level, handed: r.Handed, stored: r.Stored, somebody: r.Level >= LevelSeen, sentAt: r.SentAt, started: c.policyNow(),
 			timer: timer{kind: timerOutgoing, id: r.ID}}
 		if r.HasAudience {
 			if last == nil || !slices.Equal(last.names, r.Members) || !slices.Equal(last.stewardNames, r.Stewards) {
@@ -191,7 +194,7 @@ func (c *Channel) restoreParked(records, logged []MessageRecord, content func(Me
 			foreign: r.Foreign, own: r.Sender == c.cfg.Participant, hint: r.Hint}
 		c.parked[q.id] = q
 		c.parkedQueue = append(c.parkedQueue, q)
-		c.parkedBytes += len(q.content) + parkedCost
+		c.parkedBytes += q.cost()
 		all = append(all, q)
 		histories = append(histories, m.CausalHistory)
 	}
@@ -211,18 +214,37 @@ func (c *Channel) restoreParked(records, logged []MessageRecord, content func(Me
 // restorePassed finds parked messages that others of the log were delivered
 // without: they come late.
 func (c *Channel) restorePassed(all []*parked, logged []MessageRecord) {
+	byID := map[MessageID]*parked{}
 	for _, q := range all {
-		a := &awaited{id: q.id, sender: q.sender, since: c.policyNow(), skipped: true, reported: true,
-			timer: timer{kind: timerHole, id: q.id}}
-		for _, r := range logged {
-			if n := c.nodes[r.ID]; n != nil && len(a.skippers) < maxSkippers && slices.Contains(r.Parents, q.id) {
-				a.skippers = append(a.skippers, n)
+		byID[q.id] = q
+	}
+	for _, r := range logged {
+		for _, id := range r.Parents {
+			q := byID[id]
+			if q == nil {
+				continue
 			}
-		}
-		if len(a.skippers) > 0 {
-			c.awaited[q.id], c.skipped[q.id] = a, a
-			c.skipOrder = append(c.skipOrder, a)
-			c.rearm(a)
+			a := c.awaited[id]
+			if a == nil {
+				a = &awaited{id: id, sender: q.sender, since: c.policyNow(), skipped: true, reported: true,
+					timer: timer{kind: timerHole, id: id}}
+				c.awaited[id], c.skipped[id] = a, a
+				c.skipOrder = append(c.skipOrder, a)
+				c.rearm(a)
+			}
+			c.addSkipper(a, r.ID)
 		}
 	}
+}
+
+// addSkipper notes that a message of the log was delivered without a.
+func (c *Channel) addSkipper(a *awaited, id MessageID) {
+	if len(a.skippers) >= maxSkippers {
+		return
+	}
+	n := c.nodes[id]
+	if n == nil {
+		n = &node{gone: true} // below the window
+	}
+	a.skippers = append(a.skippers, n)
 }

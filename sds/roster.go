@@ -19,6 +19,9 @@ type Roster struct {
 type personSet []uint64
 
 func (s *personSet) add(i int) bool {
+	if i < 0 {
+		return false
+	}
 	for len(*s) <= i/64 {
 		*s = append(*s, 0)
 	}
@@ -31,13 +34,13 @@ func (s *personSet) add(i int) bool {
 }
 
 func (s personSet) remove(i int) {
-	if i/64 < len(s) {
+	if i >= 0 && i/64 < len(s) {
 		s[i/64] &^= 1 << (i % 64)
 	}
 }
 
 func (s personSet) has(i int) bool {
-	return i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0
+	return i >= 0 && i/64 < len(s) && s[i/64]&(1<<(i%64)) != 0
 }
 
 func (s personSet) hasAll(t personSet) bool {
@@ -94,10 +97,14 @@ func (p *persons) of(name PersonID) int {
 func (c *Channel) SetRoster(r *Roster) {
 	c.cfg.Roster = r
 	c.audience = nil
-	c.self = c.persons.of(c.personOf(c.cfg.Participant))
+	c.self = c.personOf(c.cfg.Participant)
 	for _, id := range slices.Sorted(maps.Keys(c.peers)) {
-		c.peers[id].person = c.persons.of(c.personOf(id))
+		p := c.peers[id]
+		if person := c.personOf(id); person != p.person {
+			p.person, p.high = person, 0 // what it proved counts for somebody else now
+		}
 	}
+	c.recent = slices.DeleteFunc(c.recent, func(p *peer) bool { return !c.counts(p.id) })
 	if r == nil {
 		return
 	}
@@ -110,10 +117,11 @@ func (c *Channel) SetRoster(r *Roster) {
 }
 
 func (c *Channel) newAudience(members, stewards []PersonID) *audience {
-	a := &audience{names: members, stewardNames: stewards}
+	a := &audience{stewardNames: stewards}
 	for _, person := range members {
 		if i := c.persons.of(person); i != c.self && a.members.add(i) {
 			a.count++
+			a.names = append(a.names, person)
 		}
 	}
 	for _, person := range stewards {
@@ -124,13 +132,19 @@ func (c *Channel) newAudience(members, stewards []PersonID) *audience {
 	return a
 }
 
-func (c *Channel) personOf(p ParticipantID) PersonID {
-	if c.cfg.Roster != nil {
-		if person, ok := c.cfg.Roster.Members[p]; ok {
-			return person
-		}
+// noPerson stands for participants that a roster does not list: they are nobody,
+// whatever their name.
+const noPerson = -1
+
+// personOf returns the index of a participant's person.
+func (c *Channel) personOf(p ParticipantID) int {
+	if c.cfg.Roster == nil {
+		return c.persons.of(PersonID(p))
 	}
-	return PersonID(p)
+	if person, ok := c.cfg.Roster.Members[p]; ok {
+		return c.persons.of(person)
+	}
+	return noPerson
 }
 
 // groupSize is how many participants timers reckon with (rule P7).

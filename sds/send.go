@@ -17,7 +17,8 @@ type SendOptions struct {
 	// acknowledged or repaired.
 	Ephemeral bool
 	// ID overrides the dialect's message id. Only for Nim, where ids are the
-	// host's business.
+	// host's business. In the Nim and JS dialects the host makes sure that an id
+	// was never used before: beyond the window the channel can't tell.
 	ID MessageID
 }
 
@@ -31,8 +32,8 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 		return "", fmt.Errorf("sds: %w", ErrEmptyContent)
 	case len(content) > MaxContent:
 		return "", fmt.Errorf("sds: %w: %d bytes, at most %d", ErrContentTooLarge, len(content), MaxContent)
-	case o.ID != "" && c.cfg.Dialect != Nim || len(o.ID) > wire.MaxID:
-		return "", fmt.Errorf("sds: %w: ID is for the nim dialect and has at most %d bytes", ErrConfig, wire.MaxID)
+	case o.ID != "" && (c.cfg.Dialect != Nim || formOf(o.ID) == formContent || formOf(o.ID) == formSync) || len(o.ID) > wire.MaxID:
+		return "", fmt.Errorf("sds: %w: ID is for the nim dialect, has at most %d bytes and not the form of our own ids", ErrConfig, wire.MaxID)
 	}
 	if err := o.Want.check(); err != nil {
 		return "", err
@@ -44,12 +45,12 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 		return "", fmt.Errorf("sds: %w: %d messages that nobody is known to have", ErrOutgoingFull, MaxOutgoing)
 	}
 	entries, complete := c.causalHistory(false)
-	lamport := max(c.cfg.Dialect.floor(now), c.meta.Lamport+1)
+	lamport := max(c.cfg.Dialect.floor(now), c.meta.Lamport+1, c.meta.Base+1)
 	if lamport >= MaxLamport {
 		return "", fmt.Errorf("sds: %w: the clock is at its end", ErrLamportRange)
 	}
 	id := c.contentID(o.ID, lamport, entries, content)
-	if c.nodes[id] != nil || c.parked[id] != nil || c.metIDs.has(id) {
+	if c.exists(id) {
 		return "", fmt.Errorf("sds: %w: %s", ErrDuplicateContent, id)
 	}
 	if !c.meta.BaseFixed && c.cfg.JoinPoint > 0 {
@@ -61,7 +62,9 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 	out := c.track(m, o.Want)
 	claim := c.newExtension(complete)
 	c.logOwn(m, out)
-	c.spoken(complete && c.online)
+	if c.online {
+		c.spoken(entries, complete)
+	}
 	if c.online {
 		c.emit(out, m, claim)
 	} else {
@@ -69,6 +72,12 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 		c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, out.record())
 	}
 	return id, nil
+}
+
+// exists tells whether a message with this id is known, here or to others.
+func (c *Channel) exists(id MessageID) bool {
+	_, held := c.held[id]
+	return held || c.nodes[id] != nil || c.parked[id] != nil || c.awaited[id] != nil || c.metIDs.has(id) || c.lost.has(id)
 }
 
 func (c *Channel) contentID(given MessageID, lamport uint64, entries []HistoryEntry, content []byte) MessageID {
@@ -172,7 +181,7 @@ func (c *Channel) sendEphemeral(content []byte) MessageID {
 	default:
 		m.MessageID = makeID(ephPrefix, ephTag, m.ChannelID, m.SenderID, uint64(c.meta.Incarnation)<<32+c.meta.Nonce, nil, content)
 	}
-	c.metIDs.add(m.MessageID, false) // to know its echo
+	c.echoes.add(m.MessageID, metInfo{}) // to know its echo
 	if c.online {
 		c.send(Packet{Class: ClassEphemeral, ID: m.MessageID, Payload: m.Encode()})
 	}

@@ -22,7 +22,7 @@ type Meta struct {
 	Forgotten    uint64 // how many messages left the window
 	ForgottenMax uint64 // the highest Lamport timestamp among them
 	Heads        []MessageID
-	Nonce        uint64 // numbers syncs and ephemeral messages
+	Nonce        uint64 // numbers ephemeral messages
 }
 
 // MessageState is where a message stands.

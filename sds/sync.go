@@ -94,10 +94,10 @@ func (c *Channel) dutyDue() {
 	}
 }
 
-// spoken notes that a message of ours named all our heads.
-func (c *Channel) spoken(complete bool) {
-	for _, n := range c.heads {
-		if !n.own {
+// spoken notes that a message of ours named these, and whether they are all heads.
+func (c *Channel) spoken(entries []HistoryEntry, complete bool) {
+	for i := range entries {
+		if n := c.nodes[entries[i].MessageID]; n != nil && !n.own {
 			n.voiced = true
 		}
 	}
@@ -185,7 +185,7 @@ func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
 	}
 	m.Extension = ext.Encode()
 	c.attachFilter(&m)
-	c.spoken(complete)
+	c.spoken(entries, complete)
 	c.send(Packet{Class: class, ID: m.MessageID, Payload: m.Encode()})
 }
 

@@ -21,7 +21,8 @@ type (
 type PersonID string
 
 // Time is a moment in Unix milliseconds. The package never reads a clock: the
-// caller says what time it is, and time that runs backwards is harmless.
+// caller says what time it is. Time that runs backwards stands still instead: after
+// a clock was ahead, nothing is due until it is reached again.
 type Time int64
 
 // At converts a wall-clock time.

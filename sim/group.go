@@ -30,6 +30,10 @@ type Options struct {
 	NoRoster bool
 	// Devices is how many members are one person (1 means one each).
 	Devices int
+	// Authenticated makes members check who sent what they receive.
+	Authenticated bool
+	// Skew is how far a member's clock is ahead of the virtual time.
+	Skew func(member int) time.Duration
 	// Config changes the configuration of a member before it starts.
 	Config func(member int, cfg *sds.Config)
 }
@@ -51,6 +55,8 @@ type Group struct {
 	rng     *rand.Rand
 	faults  bool
 	roster  *sds.Roster
+	model   *Model
+	signed  map[string]bool              // packets as their authors made them
 	Observe func(m *Member, r sds.Ready) // called after every Ready, if set
 }
 
@@ -67,10 +73,15 @@ type Member struct {
 	// Log is what was delivered, by position.
 	Log []sds.Delivery
 
-	cfg      sds.Config
-	wake     sds.Time
-	loss     float64 // of its own, -1 for the group's
-	expelled bool
+	cfg     sds.Config
+	wake    sds.Time
+	skew    time.Duration
+	loss    float64 // of its own, -1 for the group's
+	side    int     // of a partition
+	stalled bool    // its commits fail
+	crash   CrashPoint
+	crashed bool                     // in the turn in hand
+	pending map[sds.MessageID][]byte // received and not committed yet
 }
 
 type event struct {
@@ -118,13 +129,14 @@ func NewGroup(o Options) (*Group, error) {
 		o.Start = DefaultStart
 	}
 	o.Devices = max(o.Devices, 1)
-	g := &Group{opts: o, now: o.Start, rng: rand.New(rand.NewPCG(o.Seed, 0x5eed)), faults: true}
+	g := &Group{opts: o, now: o.Start, rng: rand.New(rand.NewPCG(o.Seed, 0x5eed)), faults: true,
+		signed: map[string]bool{}}
 	g.Stats.init()
 	g.Check = newChecker(g)
 	g.roster = &sds.Roster{Members: map[sds.ParticipantID]sds.PersonID{}}
 	for i := range o.Members {
 		m := &Member{Index: i, ID: memberID(i), Person: sds.PersonID(fmt.Sprintf("person-%03d", i/o.Devices)),
-			Bytes: map[sds.MessageID][]byte{}, Online: true, loss: -1}
+			Bytes: map[sds.MessageID][]byte{}, Online: true, loss: -1, pending: map[sds.MessageID][]byte{}}
 		g.Members = append(g.Members, m)
 		g.roster.Members[m.ID] = m.Person
 	}
@@ -136,8 +148,11 @@ func NewGroup(o Options) (*Group, error) {
 		if o.Config != nil {
 			o.Config(m.Index, &m.cfg)
 		}
+		if o.Skew != nil {
+			m.skew = o.Skew(m.Index)
+		}
 		var err error
-		if m.Channel, err = sds.New(m.cfg, g.now); err != nil {
+		if m.Channel, err = sds.New(m.cfg, g.clock(m)); err != nil {
 			return nil, err
 		}
 		g.handle(m)
@@ -152,13 +167,16 @@ func memberID(i int) sds.ParticipantID {
 // Now returns the virtual time.
 func (g *Group) Now() sds.Time { return g.now }
 
+// clock returns what m takes for the time.
+func (g *Group) clock(m *Member) sds.Time { return g.now.Add(m.skew) }
+
 // Elapsed returns the virtual time since the beginning.
 func (g *Group) Elapsed() time.Duration { return g.now.Sub(g.opts.Start) }
 
 // Send lets a member say something.
 func (g *Group) Send(member int, content []byte, o sds.SendOptions) (sds.MessageID, error) {
 	m := g.Members[member]
-	id, err := m.Channel.Send(g.now, content, o)
+	id, err := m.Channel.Send(g.clock(m), content, o)
 	if err == nil && !o.Ephemeral {
 		g.Stats.sent(g, m, id, len(content))
 	}
@@ -171,7 +189,7 @@ func (g *Group) Send(member int, content []byte, o sds.SendOptions) (sds.Message
 func (g *Group) SetOnline(member int, online bool) {
 	m := g.Members[member]
 	m.Online = online
-	m.Channel.SetOnline(g.now, online)
+	m.Channel.SetOnline(g.clock(m), online)
 	g.handle(m)
 }
 
@@ -180,24 +198,6 @@ func (g *Group) SetLoss(member int, loss float64) { g.Members[member].loss = los
 
 // StopFaults makes the network perfect from now on, except for its delay.
 func (g *Group) StopFaults() { g.faults = false }
-
-// Restart throws away a member's channel and opens it again from its durable
-// state. What was under way to it still comes.
-func (g *Group) Restart(member int) error {
-	m := g.Members[member]
-	c, err := sds.Restore(m.cfg, m.State.Clone(), func(id sds.MessageID) (wire.Message, error) {
-		return wire.Decode(m.Bytes[id])
-	}, g.now)
-	if err != nil {
-		return err
-	}
-	m.Channel = c
-	if !m.Online {
-		c.SetOnline(g.now, false)
-	}
-	g.handle(m)
-	return nil
-}
 
 // Run advances virtual time to until.
 func (g *Group) Run(until sds.Time) {
@@ -231,12 +231,12 @@ func (g *Group) step() {
 	if e.packet == nil {
 		if m.wake == e.at {
 			m.wake = 0
-			m.Channel.Tick(g.now)
+			m.Channel.Tick(g.clock(m))
 			g.handle(m)
 		}
 		return
 	}
-	if m.Online {
+	if m.Online && m.side == g.Members[e.from].side {
 		g.deliver(m, e)
 	}
 }
@@ -252,7 +252,7 @@ func (g *Group) deliver(m *Member, e event) {
 		g.Stats.Lost++
 		return
 	}
-	g.Inject(m.Index, e.packet, sds.Origin{})
+	g.Inject(m.Index, e.packet, sds.Origin{Authenticated: g.signed[string(e.packet)]})
 }
 
 // Inject gives bytes to a member as if they had come from the network.
@@ -262,45 +262,62 @@ func (g *Group) Inject(member int, packet []byte, o sds.Origin) error {
 	if err != nil {
 		return err
 	}
-	if kind := msg.Kind(); kind == wire.Content && m.Bytes[msg.MessageID] == nil {
-		m.Bytes[msg.MessageID] = packet
+	if g.model != nil {
+		g.model.reaching(m, &msg, o)
 	}
-	err = m.Channel.Receive(g.now, msg, o)
+	err = m.Channel.Receive(g.clock(m), msg, o)
+	if err == nil && msg.Kind() == wire.Content && m.Bytes[msg.MessageID] == nil {
+		m.pending[msg.MessageID] = packet
+	}
 	g.handle(m)
+	if g.model != nil && !m.stalled && !m.crashed {
+		g.model.reached(m, &msg, err)
+	}
 	return err
 }
 
 // handle is the loop of the package sds: commit, then act.
 func (g *Group) handle(m *Member) {
+	m.crashed = false
 	for {
 		r := m.Channel.Ready()
-		if r.Empty() {
+		if r.Empty() || m.stalled {
 			break
 		}
-		for _, p := range r.Packets {
-			if p.Payload != nil && m.Bytes[p.ID] == nil {
-				m.Bytes[p.ID] = p.Payload
-			}
+		if g.crashes(m, BeforeCommit) {
+			continue
 		}
-		m.State.Apply(r.Changes)
-		m.Log = append(m.Log, r.Deliveries...)
+		m.commit(r)
 		m.Channel.Advance()
 		g.Check.ready(m, r)
 		g.Stats.ready(g, m, r)
-		for _, p := range r.Packets {
+		if g.model != nil {
+			g.model.committed(m, r)
+		}
+		if g.crashes(m, AfterCommit) {
+			continue
+		}
+		leave := r.Packets
+		if m.crash == Halfway {
+			leave = leave[:(len(leave)+1)/2]
+		}
+		for _, p := range leave {
 			g.broadcast(m, p)
-			m.Channel.Handed(g.now, p.Serial, nil, nil)
+			m.Channel.Handed(g.clock(m), p.Serial, nil, nil)
+		}
+		if g.crashes(m, Halfway) {
+			continue
 		}
 		if len(r.Lookups) > 0 {
-			m.Channel.Found(g.now, m.lookUp(r.Lookups))
+			m.Channel.Found(g.clock(m), m.lookUp(r.Lookups))
 		}
 		if g.Observe != nil {
 			g.Observe(m, r)
 		}
 	}
 	g.Check.sizes(m)
-	if at, ok := m.Channel.Deadline(); ok && (m.wake == 0 || at < m.wake) {
-		m.wake = max(at, g.now)
+	if at, ok := m.Channel.Deadline(); ok && (m.wake == 0 || at.Add(-m.skew) < m.wake) {
+		m.wake = max(at.Add(-m.skew), g.now)
 		g.push(event{at: m.wake, member: m.Index})
 	}
 }
@@ -309,7 +326,7 @@ func (m *Member) lookUp(ids []sds.MessageID) []sds.Lookup {
 	results := make([]sds.Lookup, len(ids))
 	for i, id := range ids {
 		r, ok := m.State.Messages[id]
-		results[i] = sds.Lookup{ID: id, Known: ok && r.State == sds.StateLogged, Reach: r.Reach}
+		results[i] = sds.Lookup{ID: id, Known: ok && r.State == sds.StateLogged, Sender: r.Sender, Reach: r.Reach}
 	}
 	return results
 }
@@ -321,6 +338,9 @@ func (g *Group) broadcast(m *Member, p sds.Packet) {
 		payload = m.Bytes[p.ID]
 	}
 	g.Stats.packet(p.Class, len(payload), payload)
+	if g.opts.Authenticated && p.Payload != nil {
+		g.signed[string(payload)] = true
+	}
 	if !m.Online {
 		return
 	}

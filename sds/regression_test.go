@@ -1,0 +1,193 @@
+package sds
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/causeway-im/causeway/sds/wire"
+)
+
+// Bugs that were found and must not come back.
+
+// spec R54 R56: a participant that the roster does not list is nobody, whatever its
+// name.
+func TestUnlistedParticipantIsNobody(t *testing.T) {
+	c := testChannel(t, LIP, func(cfg *Config) {
+		cfg.Roster = &Roster{Members: map[ParticipantID]PersonID{"me": "me", "alice-phone": "alice"}}
+	})
+	m := say(t, c, testStart, "hello", SendOptions{Want: Everyone})
+	reply := lip("alice", m.Lamport+1, "x", m.MessageID)
+	if err := c.Receive(testStart, reply, Origin{Sender: "alice", Authenticated: true}); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range drain(c).Receipts {
+		if r.Seen > 0 {
+			t.Errorf("counted: %+v", r)
+		}
+	}
+}
+
+// Making room for waiting messages while the host looks for what they wait for
+// loses no record of the log.
+func TestMakingRoomDuringALookup(t *testing.T) {
+	c := testChannel(t, LIP, func(cfg *Config) { cfg.Window = 5 })
+	var s State
+	for i := range 10 {
+		receive(t, c, testStart, lip("bob", uint64(testStart)+uint64(i), string(rune('a'+i)), headIDs(c)...))
+	}
+	s.Apply(drain(c).Changes)
+	big := strings.Repeat("x", MaxContent)
+	hole := invented(0, 1)[0]
+	q := lip("alice", uint64(testStart)+100, "victim", hole)
+	receive(t, c, testStart, q)
+	for i := range 33 {
+		receive(t, c, testStart, lip(ParticipantID(fmt.Sprint("s", i)), uint64(testStart)+200, big, invented(1, 1)...))
+	}
+	receive(t, c, testStart, q) // again
+	s.Apply(drain(c).Changes)
+	c.Found(testStart, []Lookup{{ID: hole}, {ID: invented(1, 1)[0]}})
+	c.Tick(testStart.Add(time.Minute))
+	s.Apply(drain(c).Changes)
+	for i := range 33 {
+		receive(t, c, testStart.Add(time.Minute), lip(ParticipantID(fmt.Sprint("z", i)), uint64(testStart)+300, big, invented(2, 1)...))
+	}
+	s.Apply(drain(c).Changes)
+	for i := range 33 {
+		receive(t, c, testStart.Add(time.Minute), lip(ParticipantID(fmt.Sprint("y", i)), uint64(testStart)+300, big, invented(2, 1)...))
+	}
+	s.Apply(drain(c).Changes)
+	if c.Has(q.MessageID) != (s.Messages[q.MessageID].State == StateLogged) {
+		t.Errorf("in log %v, recorded %d", c.Has(q.MessageID), s.Messages[q.MessageID].State)
+	}
+	if int(c.Meta().Position) != len(s.Log()) {
+		t.Errorf("position %d, logged records %d", c.Meta().Position, len(s.Log()))
+	}
+}
+
+// spec R33 R92
+func TestContentIDComesAgainAfterTheWindow(t *testing.T) {
+	c := testChannel(t, JS, func(cfg *Config) { cfg.Window = 5 })
+	hex := func(sender ParticipantID, lamport uint64, text string) wire.Message {
+		m := lip(sender, lamport, text, headIDs(c)...)
+		m.MessageID = ContentID(m.Content)
+		return m
+	}
+	var s State
+	ok := hex("alice", uint64(testStart), "ok")
+	receive(t, c, testStart, ok)
+	for i := range 10 {
+		receive(t, c, testStart, hex("bob", uint64(testStart)+1+uint64(i), fmt.Sprint(i)))
+	}
+	s.Apply(drain(c).Changes)
+	receive(t, c, testStart, hex("carol", uint64(testStart)+100, "ok"))
+	r := drain(c)
+	s.Apply(r.Changes)
+	if !slices.Contains(r.Lookups, ok.MessageID) {
+		t.Errorf("lookups %v: ids that don't commit to a time may come again under any", r.Lookups)
+	}
+	if int(c.Meta().Position) != len(s.Log()) || c.Meta().Sum.Count != uint64(len(s.Log())) {
+		t.Error("one id is in the log twice")
+	}
+}
+
+// spec R30 R31
+func TestForeignMessagesTakeNoHeads(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	a := lip("alice", uint64(testStart), "a")
+	receive(t, c, testStart, a)
+	nim := wire.Message{Dialect: wire.Nim, SenderID: "alice", ChannelID: "room", MessageID: "n1", Lamport: uint64(testStart) + 1, HasLamport: true,
+		Content: []byte("x"), CausalHistory: []wire.HistoryEntry{{MessageID: "unknown"}}}
+	receive(t, c, testStart, nim)
+	c.Tick(testStart.Add(time.Minute))
+	if !slices.Contains(headIDs(c), a.MessageID) {
+		t.Error("a foreign message took a head that nothing names")
+	}
+	// our own head
+	c = testChannel(t, LIP, nil)
+	m := say(t, c, testStart, "mine", SendOptions{})
+	nim.SenderID, nim.Lamport = "me", m.Lamport+1
+	receive(t, c, testStart, nim)
+	c.Tick(testStart.Add(time.Minute))
+	next := say(t, c, testStart.Add(time.Minute), "mine 2", SendOptions{})
+	if !names(next, m.MessageID) {
+		t.Error("own chain is broken by an outsider")
+	}
+}
+
+// Times finer than a Time, and moments beyond all clocks, still end a Tick.
+func TestTickEnds(t *testing.T) {
+	c := testChannel(t, LIP, func(cfg *Config) {
+		cfg.UndeliveredAfter, cfg.GapAfter = 4*time.Second+500*time.Microsecond, 3*time.Second+time.Nanosecond
+	})
+	say(t, c, testStart, "hello", SendOptions{})
+	receive(t, c, testStart, lip("bob", uint64(testStart), "x", invented(0, 1)...))
+	for s := range 10 {
+		c.Tick(testStart.Add(time.Duration(s) * time.Second))
+	}
+	if n := len(drain(c).Packets); n > 50 {
+		t.Errorf("%d packets in ten seconds", n)
+	}
+	c.SetOnline(testStart.Add(time.Minute), false)
+	c.Tick(Time(1<<63 - 1))
+	c.SetOnline(Time(1<<63-1), true)
+}
+
+// spec R90: what somebody else said under the same id is not ours to say.
+func TestSendOfWhatIsAwaited(t *testing.T) {
+	c := testChannel(t, JS, nil)
+	ok := ContentID([]byte("ok"))
+	receive(t, c, testStart, lip("bob", uint64(testStart), "child", ok))
+	if _, err := c.Send(testStart, []byte("ok"), SendOptions{}); !errors.Is(err, ErrDuplicateContent) {
+		t.Errorf("error %v, want ErrDuplicateContent", err)
+	}
+}
+
+// What hostile members can fill has bounds in time and memory too.
+func TestHeadsQuarantineAndParentsAreBounded(t *testing.T) {
+	c := testChannel(t, LIP, func(cfg *Config) { cfg.Window = 100 })
+	for i := range 2 * MaxHeads {
+		receive(t, c, testStart, lip("bob", uint64(testStart)+uint64(i%50), fmt.Sprint("root", i)))
+	}
+	if s := c.Sizes(); s.Heads > MaxHeads || s.Window > 100+MaxHeads {
+		t.Errorf("sizes %+v", s)
+	}
+	drain(c)
+	for i := range 3 * MaxFar {
+		receive(t, c, testStart, lip("far", uint64(testStart)+1e12+uint64(i), "far"))
+	}
+	if got := len(c.far); got != MaxFar || c.Sizes().Parked != MaxFar {
+		t.Errorf("%d in quarantine, %d parked", got, c.Sizes().Parked)
+	}
+	c = testChannel(t, LIP, nil)
+	ids := invented(0, 500)
+	for i := range ids {
+		ids[i] += MessageID(strings.Repeat("x", 80))
+	}
+	before := c.Sizes().ParkedBytes
+	receive(t, c, testStart, lip("bob", uint64(testStart), "many parents", ids...))
+	if got := c.Sizes().ParkedBytes - before; got < 500*100 {
+		t.Errorf("500 parents of 109 bytes count as %d bytes", got)
+	}
+}
+
+// spec R58: a late message from before a participant lost its state claims
+// nothing.
+func TestOldIncarnationClaimsNothing(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	with := func(inc uint32, lamport uint64) wire.Message {
+		m := lip("bob", lamport, fmt.Sprint(inc, lamport))
+		e := wire.Extension{Version: 1, Incarnation: inc}
+		m.Extension = e.Encode()
+		return m
+	}
+	receive(t, c, testStart, with(1, uint64(testStart)))
+	receive(t, c, testStart, with(2, uint64(testStart)+10))
+	receive(t, c, testStart, with(1, uint64(testStart)+5))
+	if got := c.peers["bob"].incarnation; got != 2 {
+		t.Errorf("incarnation %d, want 2", got)
+	}
+}
