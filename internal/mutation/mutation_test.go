@@ -43,7 +43,7 @@ func TestGateIsOpen(t *testing.T) {
 
 // run returns the first tests that fail under m, or "".
 func run(t *testing.T, m Mutation) (by, output string) {
-	args := []string{"test", "-count=1"}
+	args := []string{"test", "-count=1", "-failfast", "-vet=off"}
 	if m.File != "" {
 		args = append(args, "-overlay", overlay(t, m))
 	}
