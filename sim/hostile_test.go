@@ -205,16 +205,42 @@ func random(rng *rand.Rand, n int) []byte {
 	return b
 }
 
-// hostile plays a script with attacks before its steps, and requires that the
-// members end with the same order of what they themselves said.
-func hostile(s script, steps []attackStep, member, signed bool) error {
-	s.opts.Authenticated = signed
+// hostile is a script with attacks before its steps.
+type hostile struct {
+	script
+	attacks []attackStep
+	member  bool // mallory belongs to the group
+	signed  bool // members know who says what
+}
+
+func drawAttack(d drawer) hostile {
+	h := hostile{script: drawScript(d, limits{members: 4, steps: 15, smallTails: true})}
+	for range d.between("attacks", 1, 20) {
+		h.attacks = append(h.attacks, attackStep{
+			attack: attack(d.between("attack", 0, int(attacks)-1)),
+			victim: d.between("victim", 0, h.opts.Members-1),
+			seed:   uint64(d.between("details", 0, 1<<16)),
+		})
+	}
+	h.member, h.signed = d.between("member", 0, 1) == 1, d.between("signed", 0, 1) == 1
+	return h
+}
+
+func (h hostile) String() string {
+	return fmt.Sprintf("attacks %v, member %v, signed %v\n%v", h.attacks, h.member, h.signed, h.script)
+}
+
+// play requires that the members end with the same order of what they themselves
+// said.
+func (h hostile) play() error {
+	s, steps := h.script, h.attacks
+	s.opts.Authenticated = h.signed
 	roster := s.roster
 	s.roster = func(r *sds.Roster) {
 		if roster != nil {
 			roster(r)
 		}
-		if member {
+		if h.member {
 			r.Members[mallory] = malloryPerson
 		}
 	}
@@ -223,7 +249,7 @@ func hostile(s script, steps []attackStep, member, signed bool) error {
 		return err
 	}
 	g.Check.Unsigned, g.Check.Liars = true, map[sds.PersonID]bool{malloryPerson: true, sds.PersonID(mallory): true}
-	a := &attacker{g: g, signed: signed}
+	a := &attacker{g: g, signed: h.signed}
 	g.Observe = a.watch
 	honest := map[sds.MessageID]int{}
 	count := 0
@@ -286,16 +312,9 @@ func agree(g *Group, honest map[sds.MessageID]int) error {
 func TestPropertyHostile(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(t *rapid.T) {
-		d := rapidDrawer{t}
-		s := drawScript(d, limits{members: 4, steps: 15, smallTails: true})
-		var steps []attackStep
-		for range d.between("attacks", 1, 20) {
-			steps = append(steps, attackStep{attack(d.between("attack", 0, int(attacks)-1)), d.between("victim", 0, s.opts.Members-1),
-				uint64(d.between("details", 0, 1<<16))})
-		}
-		member, signed := d.between("member", 0, 1) == 1, d.between("signed", 0, 1) == 1
-		if err := hostile(s, steps, member, signed); err != nil {
-			t.Fatalf("%v\nattacks %v, member %v, signed %v\n%v", err, steps, member, signed, s)
+		h := drawAttack(rapidDrawer{t})
+		if err := h.play(); err != nil {
+			t.Fatalf("%v\n%v", err, h)
 		}
 	})
 }
