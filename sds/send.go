@@ -212,6 +212,9 @@ func (c *Channel) Handed(now Time, serial uint64, hint []byte, err error) {
 	if o := c.outgoing[id]; o != nil && err == nil && !o.handed {
 		o.handed = true
 		c.raise(o)
+		if o.want.Kind != WantOne && !c.v.ask.set() {
+			c.planAsk() // it was not asked for before it left
+		}
 	}
 }
 

@@ -20,7 +20,7 @@ import (
 //
 // checks is how many cases each property has; CAUSEWAY_NIGHTLY=1 has 50 times
 // as many, -rapid.checks=N sets it.
-const checks = 500
+const checks = 1000
 
 func TestMain(m *testing.M) {
 	flag.Parse()

@@ -196,6 +196,9 @@ func (o *Model) reached(m *Member, msg *wire.Message, err error) {
 	for _, id := range named(msg) {
 		o.mustCount(m, id, from, msg, "names it")
 	}
+	if o.forgets(m) {
+		return
+	}
 	for _, id := range me.proved {
 		o.mustCount(m, id, from, msg, "covers it with its fingerprint")
 	}
