@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/sds/wire"
 )
 
 // Checker holds what sds promises against a dumb model: for each member the set
@@ -56,6 +57,9 @@ func (c *Checker) ready(m *Member, r sds.Ready) {
 		c.lamports[i], c.sequences[i] = meta.Lamport, meta.Sequence
 	}
 	for _, a := range r.Arrivals {
+		if c.holds[i][a.ID] && a.Kind == wire.Content {
+			c.violated("member %d: %s arrived twice", i, a.ID)
+		}
 		c.holds[i][a.ID] = true
 	}
 	for _, d := range r.Deliveries {
