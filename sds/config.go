@@ -112,7 +112,7 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("sds: %w: a time is negative", ErrConfig)
 	}
 	setDefault(&c.RoundTrip, time.Second)
-	setDefault(&c.Window, 10_000)
+	setDefault(&c.Window, DefaultWindow)
 	setDefault(&c.GapAfter, 30*time.Second)
 	setDefault(&c.LostAfter, 24*time.Hour)
 	setDefault(&c.UndeliveredAfter, 10*time.Minute)

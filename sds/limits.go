@@ -54,6 +54,8 @@ const (
 	MaxHeld = 1024
 	// MaxNamedHoles is how many own holes a frontier acknowledgement may name.
 	MaxNamedHoles = 8
+	// DefaultWindow is Config.Window unless it is set.
+	DefaultWindow = 10_000
 	// MaxWalk bounds the messages looked at to compare one frontier.
 	MaxWalk = 1024
 	// maxPossible is how many outgoing messages one legacy filter is asked about.

@@ -1,0 +1,281 @@
+package causeway
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/sds/wire"
+	"github.com/causeway-im/causeway/store"
+)
+
+// Channel is one participant in one channel of a Node. All methods are safe for
+// concurrent use.
+type Channel struct {
+	n           *Node
+	cfg         ChannelConfig
+	unsubscribe func() // guarded by n.mu
+}
+
+// ID returns the channel's id.
+func (c *Channel) ID() ChannelID { return c.cfg.Channel }
+
+// Participant returns who we are in the channel.
+func (c *Channel) Participant() ParticipantID { return c.cfg.Participant }
+
+// SendOptions are the choices for one message. The zero value is a message that
+// wants to reach one other person.
+type SendOptions struct {
+	// Want is how far the message must come for its Receipt to say Reached. It
+	// decides how much acknowledgement is collected, never how often the message
+	// is repeated.
+	Want Want
+	// Ephemeral messages are delivered to whoever is there: they take no place in
+	// the log and are neither acknowledged nor repaired.
+	Ephemeral bool
+	// ID is for ProfileNim alone, where ids are the application's business.
+	ID MessageID
+}
+
+// Send makes a message of content and returns when it is durable: it will go out
+// now, when the network is back, or after a restart. Content has from 1 to
+// sds.MaxContent bytes and is copied.
+//
+// After an error nothing was sent, unless the error wraps ErrUncertain, or is
+// that of ctx while the message was being written.
+func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Receipt, error) {
+	content = slices.Clone(content)
+	r := &Receipt{c: c}
+	done := make(chan error, 1)
+	c.n.box.post(func(l *loop) {
+		if err := ctx.Err(); err != nil {
+			done <- err
+			return
+		}
+		s, err := l.session(c)
+		if err == nil && (s.core == nil || s.pausing(l)) {
+			err = storeError(s.failure)
+		}
+		if err == nil && l.now < s.mutedUntil {
+			err = fmt.Errorf("causeway: seal: %w", s.failure)
+		}
+		if err == nil {
+			r.id, err = s.core.Send(l.now, content, sds.SendOptions{Want: o.Want, Ephemeral: o.Ephemeral, ID: o.ID})
+		}
+		if err != nil {
+			done <- err
+			return
+		}
+		s.sending = append(s.sending, sending{id: r.id, ephemeral: o.Ephemeral, done: done})
+		l.touch(s)
+	})
+	if err := c.n.await(ctx, done); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// session returns what the loop keeps of a channel.
+func (l *loop) session(c *Channel) (*session, error) {
+	s := l.sessions[c.cfg.Channel]
+	if s == nil || s.Channel != c {
+		return nil, fmt.Errorf("causeway: %w: %s", ErrNotJoined, c.cfg.Channel)
+	}
+	return s, nil
+}
+
+// live calls f with the channel's state machine, in the loop.
+func (c *Channel) live(ctx context.Context, f func(*loop, *session)) error {
+	return c.n.ask(ctx, func(l *loop) error {
+		s, err := l.session(c)
+		if err != nil {
+			return err
+		}
+		if s.core == nil {
+			return storeError(s.failure)
+		}
+		f(l, s)
+		return nil
+	})
+}
+
+// SetRoster replaces the roster, nil with none. Messages that were sent keep the
+// audience that they had.
+func (c *Channel) SetRoster(ctx context.Context, r *Roster) error {
+	r = cloneRoster(r)
+	return c.live(ctx, func(l *loop, s *session) {
+		s.cfg.Roster = r
+		s.core.SetRoster(r)
+		l.touch(s)
+	})
+}
+
+// Leave ends taking part. The store keeps what it has, and Join goes on from
+// there; with forget all of it is deleted.
+func (c *Channel) Leave(ctx context.Context, forget bool) error {
+	c.n.mu.Lock()
+	stop := c.unsubscribe
+	c.unsubscribe = nil
+	c.n.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+	err := c.n.ask(ctx, func(l *loop) error {
+		s, err := l.session(c)
+		if err != nil {
+			return err
+		}
+		l.part(s)
+		if !forget {
+			return nil
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+		defer cancel()
+		b := &store.Batch{Epoch: c.n.epoch, Channels: []store.ChannelBatch{{Channel: c.cfg.Channel, Drop: true}}}
+		if err := c.n.opts.Store.Commit(ctx, b); err != nil {
+			return storeError(err)
+		}
+		return nil
+	})
+	c.n.mu.Lock()
+	if c.n.joined[c.cfg.Channel] == c {
+		delete(c.n.joined, c.cfg.Channel)
+	}
+	c.n.mu.Unlock()
+	return err
+}
+
+// ChannelStatus is the state of a channel.
+type ChannelStatus struct {
+	// Online tells whether the channel sends: the transport can, and the channel
+	// has caught up or has given that up.
+	Online bool
+	// CatchingUp tells whether the network's stores are being asked.
+	CatchingUp bool
+	// Messages is how many messages took a place in the log, ever; the newest has
+	// this position.
+	Messages Position
+	Lamport  uint64 // of our clock
+	// Waiting are messages that arrived and wait for what they depend on, Missing
+	// those that they wait for, Skipped those that were given up for now.
+	Waiting, Missing, Skipped int
+	// Unacknowledged are own messages that have not reached their whole audience.
+	Unacknowledged int
+	// Participants is how many were heard lately or are in the roster.
+	Participants int
+	// LastHeard is when something was last heard on this connection, zero if
+	// nothing was.
+	LastHeard time.Time
+	// CompleteTo is the time up to which the network's stores were asked; zero if
+	// they never were.
+	CompleteTo time.Time
+}
+
+// Status returns the state of the channel.
+func (c *Channel) Status(ctx context.Context) (ChannelStatus, error) {
+	var st ChannelStatus
+	err := c.live(ctx, func(l *loop, s *session) {
+		meta, z := s.core.Meta(), s.core.Sizes()
+		st = ChannelStatus{Online: l.online && !l.suspended && (s.catch == nil || !s.catch.holding), CatchingUp: s.catch != nil,
+			Messages: meta.Position, Lamport: meta.Lamport, Waiting: z.Parked, Missing: z.Awaited - z.Skipped, Skipped: z.Skipped,
+			Unacknowledged: z.Outgoing, Participants: z.Peers, LastHeard: timeOf(s.heardAt), CompleteTo: timeOf(s.completeTo)}
+	})
+	return st, err
+}
+
+// Log is a page of a channel's log. The zero value of After or AfterPosition
+// begins at the oldest message or, descending, at the newest.
+type Log struct {
+	// ByPosition is the order of arrival, which only grows at its end. Otherwise
+	// it is the order by place, which all members agree on and in which late
+	// messages appear further up.
+	ByPosition    bool
+	AfterPosition Position
+	After         Place
+	Descending    bool
+	// Limit is from 1 to 1000; 0 means 100.
+	Limit int
+}
+
+// Messages returns a page of the log.
+func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
+	if q.Limit == 0 {
+		q.Limit = 100
+	}
+	if q.Limit < 1 || q.Limit > 1000 {
+		return nil, fmt.Errorf("causeway: %w: Limit is %d, must be from 1 to 1000", ErrOptions, q.Limit)
+	}
+	page, err := c.n.opts.Store.Log(ctx, c.cfg.Channel, store.LogQuery{ByPosition: q.ByPosition,
+		AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit})
+	if err != nil {
+		return nil, storeError(err)
+	}
+	messages := make([]Message, len(page))
+	for i := range page {
+		if messages[i], err = c.message(&page[i]); err != nil {
+			return nil, err
+		}
+	}
+	return messages, nil
+}
+
+// Message returns one message, or an error that wraps store.ErrNotFound.
+func (c *Channel) Message(ctx context.Context, id MessageID) (Message, error) {
+	m, err := c.n.opts.Store.Message(ctx, c.cfg.Channel, id)
+	if err != nil {
+		return Message{}, storeError(err)
+	}
+	return c.message(&m)
+}
+
+// message turns what the store has into what a reader wants.
+func (c *Channel) message(m *store.Message) (Message, error) {
+	out := Message{ID: m.ID, Sender: m.Sender, Lamport: m.Lamport, Position: m.Position, Content: m.Draft,
+		Own: m.Ordinal > 0 || m.Sender == c.cfg.Participant, Parents: m.Parents, Hint: m.Hint}
+	if m.Sealed != nil {
+		content, err := contentOf(m)
+		if err != nil {
+			return out, err
+		}
+		out.Content = content
+	}
+	return out, nil
+}
+
+// contentOf decodes the content of a message that has bytes.
+func contentOf(m *store.Message) ([]byte, error) {
+	decoded, err := wire.Decode(plainBytes(m))
+	if err != nil {
+		return nil, fmt.Errorf("causeway: message %s: %w: %w", m.ID, store.ErrCorrupt, err)
+	}
+	return decoded.Content, nil
+}
+
+// Gaps returns messages that are missing, were given up, or are not for us; by
+// id, above after, at most limit.
+func (c *Channel) Gaps(ctx context.Context, after MessageID, limit int) ([]Gap, error) {
+	if limit < 1 || limit > 1000 {
+		return nil, fmt.Errorf("causeway: %w: limit is %d, must be from 1 to 1000", ErrOptions, limit)
+	}
+	kept, err := c.n.opts.Store.Gaps(ctx, c.cfg.Channel, after, limit)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	gaps := make([]Gap, len(kept))
+	for i, g := range kept {
+		gaps[i] = Gap{ID: g.ID, State: g.State, Sender: g.Sender, Hint: g.Hint, At: timeOf(g.At)}
+	}
+	return gaps, nil
+}
+
+// Digest returns a count and a hash over the log: two members have the same log
+// if and only if these are equal.
+func (c *Channel) Digest(ctx context.Context) (store.Digest, error) {
+	d, err := c.n.opts.Store.Digest(ctx, c.cfg.Channel)
+	if err != nil {
+		return d, storeError(err)
+	}
+	return d, nil
+}

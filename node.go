@@ -1,0 +1,369 @@
+package causeway
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/transport"
+)
+
+// Node takes part in channels over one transport, and keeps them in one store.
+// All methods are safe for concurrent use. None of the host's code (Sealer,
+// Observer, iterators) runs under a lock.
+type Node struct {
+	opts    Options
+	epoch   uint64
+	box     mailbox
+	in      intake
+	out     chan outgoing
+	air     air
+	news    news
+	metrics metrics
+
+	quit  chan struct{} // closed to end the loop
+	ended chan struct{} // closed when the loop has ended
+	tasks sync.WaitGroup
+
+	switching sync.Mutex // one Suspend, Resume or Close at a time
+	mu        sync.Mutex
+	closed    bool
+	silent    bool                   // nothing subscribes
+	joined    map[ChannelID]*Channel // nil while a Join is on its way
+	unwatch   func()
+	cause     error // why the loop ended by itself
+}
+
+// Open starts a node on a store. It takes the store over: a node that has it
+// open stops, with store.ErrFenced, before it could write again. The channels of
+// the store are silent until they are joined. ctx bounds Open alone; Close ends
+// the node.
+func Open(ctx context.Context, o Options) (*Node, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	if o.Seed == 0 {
+		var b [8]byte
+		rand.Read(b[:])
+		o.Seed = binary.LittleEndian.Uint64(b[:])
+	}
+	epoch, err := o.Store.Epoch(ctx)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	forgotten, newest, err := o.Store.Cursors(ctx)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	n := &Node{opts: o, epoch: epoch, joined: map[ChannelID]*Channel{}, out: make(chan outgoing, maxQueued),
+		quit: make(chan struct{}), ended: make(chan struct{})}
+	n.box.init()
+	n.in.init()
+	n.air.open()
+	n.news.init()
+	l := &loop{n: n, now: now(), cursor: newest, forgotten: forgotten, sessions: map[ChannelID]*session{}}
+	go l.run()
+	for range publishers {
+		n.goTask(n.publish)
+	}
+	n.goTask(n.openPackets)
+	n.watch()
+	return n, nil
+}
+
+// goTask runs f until Close waits for it.
+func (n *Node) goTask(f func()) {
+	n.tasks.Add(1)
+	go func() {
+		defer n.tasks.Done()
+		f()
+	}()
+}
+
+// watch follows the transport's connection.
+func (n *Node) watch() {
+	if n.opts.Transport == nil {
+		n.box.post(func(l *loop) { l.setOnline(false) })
+		return
+	}
+	stop := n.opts.Transport.Watch(func(online bool) {
+		n.box.post(func(l *loop) { l.setOnline(online) })
+	})
+	n.mu.Lock()
+	n.unwatch = stop
+	n.mu.Unlock()
+}
+
+// Close ends the node: the turn in hand is finished, transport and store are
+// left alone from then on, and what was not sent yet will be sent by the next
+// node on the same store. It returns when nothing of the node runs any more.
+// Calls in flight and iterators end with ErrClosed. Closing twice is fine.
+func (n *Node) Close() error {
+	n.switching.Lock()
+	defer n.switching.Unlock()
+	n.mu.Lock()
+	if !n.closed {
+		n.closed = true
+		close(n.quit)
+	}
+	n.mu.Unlock()
+	n.silence()
+	<-n.ended
+	n.tasks.Wait()
+	return nil
+}
+
+// silence ends all subscriptions and calls of the transport, and waits for them.
+func (n *Node) silence() {
+	n.mu.Lock()
+	n.silent = true
+	var stops []func()
+	if n.unwatch != nil {
+		stops = append(stops, n.unwatch)
+		n.unwatch = nil
+	}
+	for _, c := range n.joined {
+		if c != nil && c.unsubscribe != nil {
+			stops = append(stops, c.unsubscribe)
+			c.unsubscribe = nil
+		}
+	}
+	n.mu.Unlock()
+	for _, stop := range stops {
+		stop()
+	}
+	n.air.close()
+}
+
+// Suspend makes the node silent, for a mobile application in the background: it
+// ends all subscriptions, sends and fetches nothing and sets no timer, and the
+// clocks of the protocol (patience, back-off, Undelivered) stand still. What is
+// sent meanwhile is made durable and leaves after Resume. It returns when the
+// node is silent.
+func (n *Node) Suspend(ctx context.Context) error {
+	n.switching.Lock()
+	defer n.switching.Unlock()
+	n.silence()
+	return n.ask(ctx, func(l *loop) error { l.suspend(true); return nil })
+}
+
+// Resume ends Suspend: the node subscribes again, catches up with what it
+// missed, and then sends what waits.
+func (n *Node) Resume(ctx context.Context) error {
+	n.switching.Lock()
+	defer n.switching.Unlock()
+	n.mu.Lock()
+	if n.closed || !n.silent {
+		n.mu.Unlock()
+		return n.ask(ctx, func(*loop) error { return nil })
+	}
+	n.silent = false
+	n.mu.Unlock()
+	n.air.open()
+	var failed error
+	for _, c := range n.Channels() {
+		failed = errors.Join(failed, n.subscribe(c))
+	}
+	err := n.ask(ctx, func(l *loop) error { l.suspend(false); return nil })
+	n.watch()
+	return errors.Join(err, failed)
+}
+
+// Join takes part in a channel: a new one, or one that the store knows, as it
+// was left. Reading and sending may begin at once.
+func (n *Node) Join(ctx context.Context, cfg ChannelConfig) (*Channel, error) {
+	cfg.Roster = cloneRoster(cfg.Roster)
+	if cfg.Topic == "" {
+		cfg.Topic = transport.Topic(cfg.Channel)
+	}
+	if cfg.Profile.Name == "" && cfg.Profile.Dialect == sds.LIP {
+		cfg.Profile.Name = ProfileLIP.Name
+	}
+	if err := n.reserve(cfg.Channel); err != nil {
+		return nil, err
+	}
+	c := &Channel{n: n, cfg: cfg}
+	s := &session{Channel: c}
+	err := s.restore(ctx)
+	if err == nil {
+		err = n.subscribe(c)
+	}
+	if err == nil {
+		err = n.ask(ctx, func(l *loop) error { return l.join(s) })
+	}
+	n.mu.Lock()
+	if err != nil {
+		delete(n.joined, cfg.Channel)
+		unsubscribe := c.unsubscribe
+		n.mu.Unlock()
+		if unsubscribe != nil {
+			unsubscribe()
+		}
+		n.box.post(func(l *loop) { l.part(s) })
+		return nil, err
+	}
+	n.joined[cfg.Channel] = c
+	n.mu.Unlock()
+	return c, nil
+}
+
+// reserve makes sure that a channel is joined once.
+func (n *Node) reserve(ch ChannelID) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if _, ok := n.joined[ch]; ok {
+		return fmt.Errorf("causeway: %w: %s", ErrJoined, ch)
+	}
+	n.joined[ch] = nil
+	return nil
+}
+
+// subscribe listens to a channel's topic, unless the node is suspended or has
+// no transport.
+func (n *Node) subscribe(c *Channel) error {
+	n.mu.Lock()
+	silent := n.silent
+	n.mu.Unlock()
+	if n.opts.Transport == nil || silent {
+		return nil
+	}
+	stop, err := n.opts.Transport.Subscribe(c.cfg.Topic, func(r transport.Received) {
+		n.in.offer(n, packet{c: c, received: r})
+	})
+	if err != nil {
+		return fmt.Errorf("causeway: subscribe to %s: %w", c.cfg.Topic, err)
+	}
+	n.mu.Lock()
+	silent = n.silent
+	if !silent {
+		c.unsubscribe = stop
+	}
+	n.mu.Unlock()
+	if silent { // suspended or closed meanwhile
+		stop()
+	}
+	return nil
+}
+
+// Channels returns the joined channels, by id.
+func (n *Node) Channels() []*Channel {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	var all []*Channel
+	for _, c := range n.joined {
+		if c != nil {
+			all = append(all, c)
+		}
+	}
+	slices.SortFunc(all, func(a, b *Channel) int {
+		if a.cfg.Channel < b.cfg.Channel {
+			return -1
+		}
+		return 1
+	})
+	return all
+}
+
+// Channel returns a joined channel, or nil.
+func (n *Node) Channel(id ChannelID) *Channel {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.joined[id]
+}
+
+// KnownChannels lists the channels that the store has, joined or not, by id.
+func (n *Node) KnownChannels(ctx context.Context) ([]ChannelID, error) {
+	ids, err := n.opts.Store.Channels(ctx)
+	if err != nil {
+		return nil, storeError(err)
+	}
+	return ids, nil
+}
+
+// Status is the state of a node.
+type Status struct {
+	Online    bool // the transport says that it can send
+	Suspended bool
+	// StoreError is why the store does not take commits now; nil when it does.
+	StoreError error
+	Channels   int
+	// Queued counts packets that wait for the transport.
+	Queued int
+}
+
+// Status returns the state of the node.
+func (n *Node) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := n.ask(ctx, func(l *loop) error {
+		s = Status{Online: l.online, Suspended: l.suspended, StoreError: l.broken, Channels: len(l.sessions), Queued: len(n.out)}
+		return nil
+	})
+	return s, err
+}
+
+// ask lets the loop run f and waits until what f did is durable.
+func (n *Node) ask(ctx context.Context, f func(*loop) error) error {
+	done := make(chan error, 1)
+	n.box.post(func(l *loop) {
+		if err := ctx.Err(); err != nil {
+			done <- err
+			return
+		}
+		if err := f(l); err != nil {
+			done <- err
+			return
+		}
+		l.afterwards(func() { done <- nil })
+	})
+	return n.await(ctx, done)
+}
+
+// await waits for an answer of the loop.
+func (n *Node) await(ctx context.Context, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-n.ended:
+		select {
+		case err := <-done:
+			return err
+		default:
+			return n.closedError()
+		}
+	}
+}
+
+func (n *Node) closedError() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cause != nil {
+		return fmt.Errorf("causeway: %w: %w", ErrClosed, n.cause)
+	}
+	return fmt.Errorf("causeway: %w", ErrClosed)
+}
+
+func storeError(err error) error {
+	return fmt.Errorf("causeway: %w: %w", ErrStore, err)
+}
+
+func cloneRoster(r *Roster) *Roster {
+	if r == nil {
+		return nil
+	}
+	c := &Roster{Members: make(map[ParticipantID]PersonID, len(r.Members)), Stewards: slices.Clone(r.Stewards)}
+	for p, person := range r.Members {
+		c.Members[p] = person
+	}
+	return c
+}
+
+func now() sds.Time { return sds.At(time.Now()) }

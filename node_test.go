@@ -1,0 +1,138 @@
+//go:build go1.25
+
+package causeway
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/transport/loopback"
+)
+
+// group is some nodes on one network.
+type group struct {
+	t        *testing.T
+	network  *loopback.Network
+	nodes    []*Node
+	channels []*Channel
+	ends     []*loopback.Endpoint
+	stores   []store.Store
+	roster   *Roster
+	options  func(i int, o *Options)
+	config   func(i int, c *ChannelConfig)
+}
+
+const room = ChannelID("room")
+
+func newGroup(t *testing.T, members int, o loopback.Options, change ...func(*group)) *group {
+	t.Helper()
+	network, err := loopback.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := &group{t: t, network: network, nodes: make([]*Node, members), channels: make([]*Channel, members),
+		roster: &Roster{Members: map[ParticipantID]PersonID{}}}
+	for _, f := range change {
+		f(g)
+	}
+	for i := range members {
+		name := fmt.Sprintf("member-%d", i)
+		g.roster.Members[ParticipantID(name)] = PersonID(name)
+		end, err := network.Attach(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.ends = append(g.ends, end)
+		g.stores = append(g.stores, store.NewMemory())
+	}
+	for i := range members {
+		g.open(i)
+	}
+	t.Cleanup(g.close)
+	return g
+}
+
+// open starts a member on its store.
+func (g *group) open(i int) {
+	g.t.Helper()
+	o := Options{Store: g.stores[i], Transport: g.ends[i], Seed: uint64(i + 1)}
+	if g.options != nil {
+		g.options(i, &o)
+	}
+	n, err := Open(g.t.Context(), o)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	cfg := ChannelConfig{Channel: room, Participant: ParticipantID(fmt.Sprintf("member-%d", i)), Roster: g.roster}
+	if g.config != nil {
+		g.config(i, &cfg)
+	}
+	c, err := n.Join(g.t.Context(), cfg)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.nodes[i], g.channels[i] = n, c
+}
+
+func (g *group) close() {
+	for _, n := range g.nodes {
+		n.Close()
+	}
+	g.network.Close()
+}
+
+func (g *group) send(i int, text string, want Want) *Receipt {
+	g.t.Helper()
+	r, err := g.channels[i].Send(g.t.Context(), []byte(text), SendOptions{Want: want})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	return r
+}
+
+// equal tells whether all logs are the same and have n messages.
+func (g *group) equal(n int) bool {
+	g.t.Helper()
+	first, err := g.channels[0].Digest(g.t.Context())
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	for _, c := range g.channels {
+		if d, _ := c.Digest(g.t.Context()); d != first || d.Count != uint64(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func waitAll(t *testing.T, receipts []*Receipt, level Level) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	for _, r := range receipts {
+		if now, err := r.WaitFor(ctx, level); err != nil {
+			t.Fatalf("%s: %v, %+v", r.ID(), err, now)
+		}
+	}
+}
+
+func TestGroupConverges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, 8, loopback.Options{Seed: 1, Loss: 0.2, MinDelay: 100 * time.Millisecond, MaxDelay: 300 * time.Millisecond})
+		begin := time.Now()
+		var receipts []*Receipt
+		for i := range 40 {
+			receipts = append(receipts, g.send(i%8, fmt.Sprintf("message %d", i), Everyone))
+			time.Sleep(500 * time.Millisecond)
+		}
+		waitAll(t, receipts, SeenByAll)
+		if !g.equal(40) {
+			t.Error("logs differ")
+		}
+		t.Log("virtual time", time.Since(begin), g.nodes[0].Metrics())
+	})
+}

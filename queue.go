@@ -1,0 +1,365 @@
+package causeway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/sds/wire"
+	"github.com/causeway-im/causeway/transport"
+)
+
+// The queues around the loop. What comes from the network is bounded and
+// dropped beyond; what the node's own work produces is bounded by that work.
+const (
+	// maxWaiting and maxWaitingBytes bound packets that were received and not
+	// opened yet. More are dropped and counted: a network that loses messages is
+	// what the protocol is for.
+	maxWaiting      = 8192
+	maxWaitingBytes = 32 << 20
+	// maxQueued bounds packets that wait for the transport. More are reported to
+	// the protocol as not sent, which tries again.
+	maxQueued = 4096
+	// publishers is how many packets are handed over to the transport at once.
+	publishers = 8
+	// maxInputs is how many inputs share a transaction.
+	maxInputs = 1024
+)
+
+// mailbox holds what the loop is to do.
+type mailbox struct {
+	mu     sync.Mutex
+	items  []func(*loop)
+	signal chan struct{}
+}
+
+func (b *mailbox) init() { b.signal = make(chan struct{}, 1) }
+
+// post hands an input to the loop and never blocks.
+func (b *mailbox) post(f func(*loop)) {
+	b.mu.Lock()
+	b.items = append(b.items, f)
+	b.mu.Unlock()
+	b.wake()
+}
+
+func (b *mailbox) wake() {
+	select {
+	case b.signal <- struct{}{}:
+	default:
+	}
+}
+
+// take returns up to maxInputs inputs.
+func (b *mailbox) take() []func(*loop) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	items := b.items
+	if len(items) <= maxInputs {
+		b.items = nil
+		return items
+	}
+	b.items = items[maxInputs:]
+	b.wake()
+	return items[:maxInputs:maxInputs]
+}
+
+// packet is something received, not opened yet.
+type packet struct {
+	c        *Channel
+	received transport.Received
+}
+
+// intake holds packets until they are opened.
+type intake struct {
+	mu     sync.Mutex
+	queue  []packet
+	bytes  int
+	signal chan struct{}
+}
+
+func (i *intake) init() { i.signal = make(chan struct{}, 1) }
+
+// offer takes a packet or drops it. It never blocks: transports call it.
+func (i *intake) offer(n *Node, p packet) {
+	i.mu.Lock()
+	full := len(i.queue) >= maxWaiting || i.bytes+len(p.received.Payload) > maxWaitingBytes
+	if !full {
+		i.queue = append(i.queue, p)
+		i.bytes += len(p.received.Payload)
+	}
+	i.mu.Unlock()
+	n.metrics.add(func(m *Metrics) {
+		m.Received.Packets++
+		m.Received.Bytes += uint64(len(p.received.Payload))
+		if full {
+			m.DroppedQueue++
+		}
+	})
+	select {
+	case i.signal <- struct{}{}:
+	default:
+	}
+}
+
+func (i *intake) take() []packet {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	count := min(len(i.queue), maxInputs)
+	taken := i.queue[:count:count]
+	i.queue = i.queue[count:]
+	if len(i.queue) == 0 {
+		i.queue = nil
+	}
+	for _, p := range taken {
+		i.bytes -= len(p.received.Payload)
+	}
+	return taken
+}
+
+// openPackets decrypts and decodes what comes, outside the loop, and gives the
+// loop one batch at a time.
+func (n *Node) openPackets() {
+	for {
+		taken := n.in.take()
+		if len(taken) == 0 {
+			select {
+			case <-n.in.signal:
+				continue
+			case <-n.ended:
+				return
+			}
+		}
+		batch := make([]incoming, len(taken))
+		for i, p := range taken {
+			batch[i] = p.c.open(p.received)
+		}
+		if !n.run(func(l *loop) {
+			for i := range batch {
+				l.receive(&batch[i], sds.Live)
+			}
+		}) {
+			return
+		}
+	}
+}
+
+// run lets the loop run f and waits until what f did is durable, or has failed.
+// It returns false when the loop has ended.
+func (n *Node) run(f func(*loop)) bool {
+	done := make(chan struct{})
+	n.box.post(func(l *loop) {
+		f(l)
+		l.afterwards(func() { close(done) })
+	})
+	select {
+	case <-done:
+		return true
+	case <-n.ended:
+		return false
+	}
+}
+
+// incoming is a packet, opened and decoded.
+type incoming struct {
+	c       *Channel
+	message wire.Message
+	sealed  []byte
+	plain   []byte // nil when it is the same as sealed
+	origin  sds.Origin
+	err     error
+}
+
+// open decrypts and decodes a packet.
+func (c *Channel) open(r transport.Received) incoming {
+	in := incoming{c: c, sealed: r.Payload, origin: sds.Origin{Hint: r.Hint}}
+	plain := r.Payload
+	if c.cfg.Sealer != nil {
+		opened, err := c.cfg.Sealer.Open(c.cfg.Channel, r.Payload)
+		if err != nil {
+			in.err = &openError{err}
+			return in
+		}
+		plain, in.plain = opened.Message, opened.Message
+		in.origin.Sender, in.origin.Authenticated = opened.Sender, opened.Authenticated
+	}
+	var err error
+	if in.message, err = wire.Decode(plain); err != nil {
+		in.err = fmt.Errorf("%w: %w", errUndecodable, err)
+	}
+	return in
+}
+
+var errUndecodable = errors.New("not an SDS message")
+
+// openError says that a Sealer could not open something.
+type openError struct{ error }
+
+func (e *openError) Unwrap() error { return e.error }
+
+// outgoing is a packet for the transport.
+type outgoing struct {
+	s          *session
+	generation uint64
+	serial     uint64
+	class      Class
+	id         MessageID
+	payload    []byte // nil: the bytes that the store has
+	failed     error  // it could not be sealed
+}
+
+// publish hands packets over to the transport until the node ends.
+func (n *Node) publish() {
+	for {
+		var o outgoing
+		select {
+		case o = <-n.out:
+		case <-n.ended:
+			return
+		}
+		hint, err := n.publishOne(&o)
+		n.box.post(func(l *loop) { l.handed(&o, hint, err) })
+	}
+}
+
+func (n *Node) publishOne(o *outgoing) (hint []byte, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), n.opts.PublishTimeout)
+	defer cancel()
+	if o.payload == nil {
+		m, err := n.opts.Store.Message(ctx, o.s.cfg.Channel, o.id)
+		if err != nil {
+			return nil, err
+		}
+		if m.Sealed == nil {
+			return nil, errors.New("no bytes")
+		}
+		o.payload = m.Sealed
+	}
+	e := transport.Envelope{Topic: o.s.cfg.Topic, Payload: o.payload,
+		Ephemeral: o.class != sds.ClassContent && o.class != sds.ClassResend}
+	err = n.air.call(ctx, func(ctx context.Context) error {
+		hint, err = n.opts.Transport.Publish(ctx, e)
+		return err
+	})
+	n.metrics.add(func(m *Metrics) {
+		if err != nil {
+			m.Failed[o.class]++
+			return
+		}
+		m.Sent[o.class].Packets++
+		m.Sent[o.class].Bytes += uint64(len(o.payload))
+	})
+	return hint, err
+}
+
+// air is the way to the transport: while it is closed nobody calls it.
+type air struct {
+	mu     sync.Mutex
+	idle   sync.Cond // no calls are under way
+	calls  int
+	ctx    context.Context
+	cancel context.CancelFunc
+}
+
+func (a *air) open() {
+	a.mu.Lock()
+	a.idle.L = &a.mu
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+	a.mu.Unlock()
+}
+
+// close ends the calls under way and returns when none is left.
+func (a *air) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.cancel()
+	for a.calls > 0 {
+		a.idle.Wait()
+	}
+}
+
+// call runs f unless the way is closed, with a context that close cancels too.
+func (a *air) call(ctx context.Context, f func(context.Context) error) error {
+	a.mu.Lock()
+	open := a.ctx
+	if open.Err() != nil {
+		a.mu.Unlock()
+		return transport.ErrOffline
+	}
+	a.calls++
+	a.mu.Unlock()
+	defer func() {
+		a.mu.Lock()
+		if a.calls--; a.calls == 0 {
+			a.idle.Broadcast()
+		}
+		a.mu.Unlock()
+	}()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(open, cancel)()
+	return f(ctx)
+}
+
+// news tells waiters that something was committed.
+type news struct {
+	mu      sync.Mutex
+	changed chan struct{}                    // closed at the next commit with events
+	waiters map[receiptKey][]chan<- struct{} // by message
+}
+
+type receiptKey struct {
+	channel ChannelID
+	id      MessageID
+}
+
+func (w *news) init() {
+	w.changed = make(chan struct{})
+	w.waiters = map[receiptKey][]chan<- struct{}{}
+}
+
+// next returns a channel that is closed when there are more events.
+func (w *news) next() <-chan struct{} {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.changed
+}
+
+// moved tells that events were committed, among them receipts of these messages.
+func (w *news) moved(keys []receiptKey) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	close(w.changed)
+	w.changed = make(chan struct{})
+	for _, k := range keys {
+		for _, c := range w.waiters[k] {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// follow signals on the returned channel whenever a receipt moves, until stop.
+func (w *news) follow(k receiptKey) (signal <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	w.waiters[k] = append(w.waiters[k], c)
+	w.mu.Unlock()
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		rest := w.waiters[k][:0]
+		for _, other := range w.waiters[k] {
+			if other != c {
+				rest = append(rest, other)
+			}
+		}
+		if w.waiters[k] = rest; len(rest) == 0 {
+			delete(w.waiters, k)
+		}
+	}
+}

@@ -1,0 +1,115 @@
+// Package transport says what a node needs from a network: to broadcast bytes
+// on a topic and to hear what others broadcast. A network may lose, repeat,
+// delay and reorder; the protocol above copes. What it must not do is block or
+// drop in silence.
+//
+// Package loopback is a network inside the process, with faults. Package
+// transporttest is the suite that each transport has to pass.
+package transport
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Errors of a Transport. What is returned wraps one of them, or an error of the
+// network below.
+var (
+	// ErrOffline: there is no connection that could carry the message.
+	ErrOffline = errors.New("offline")
+	// ErrTooLarge: the network does not carry messages of this size.
+	ErrTooLarge = errors.New("message is too large")
+	// ErrClosed: the transport was closed.
+	ErrClosed = errors.New("transport is closed")
+	// ErrUnavailable: a store did not answer, or refused for now.
+	ErrUnavailable = errors.New("store is unavailable")
+)
+
+// Topic names what belongs together on the network: a Waku content topic.
+type Topic string
+
+// Envelope is something to broadcast.
+type Envelope struct {
+	Topic   Topic
+	Payload []byte
+	// Ephemeral asks stores not to keep it.
+	Ephemeral bool
+}
+
+// Received is something that was broadcast.
+type Received struct {
+	Topic   Topic
+	Payload []byte
+	// Hint retrieves it from a store of the network; nil if nothing can.
+	Hint []byte
+	// Time is when its sender says that it was sent.
+	Time time.Time
+}
+
+// Transport is a network. All methods are safe for concurrent use.
+type Transport interface {
+	// Publish broadcasts an envelope and returns when the network has taken it,
+	// with the hint that retrieves it from a store, if there is one. Each call
+	// makes a fresh envelope: publishing the same payload twice reaches members
+	// twice, even where a network drops what it has seen. nil means that at least
+	// one peer was handed the bytes, not that anybody has received them. The
+	// payload is not kept after the call and not changed. Own messages are not
+	// received back.
+	Publish(ctx context.Context, e Envelope) (hint []byte, err error)
+
+	// Subscribe calls receive with all that is broadcast on the topic from now on,
+	// until cancel. receive returns at once and may be called concurrently; its
+	// argument shares no memory with anything else. When cancel returns, receive
+	// is not running and will not be called again: it must not be called from
+	// within receive. There may be several subscriptions to one topic.
+	Subscribe(topic Topic, receive func(Received)) (cancel func(), err error)
+
+	// Watch calls changed with whether the network can be reached: once at once,
+	// and again at each change, one call at a time, until cancel. changed returns
+	// at once. The rule of cancel is that of Subscribe.
+	Watch(changed func(online bool)) (cancel func())
+}
+
+// Retriever is a Transport whose network has stores that keep what was
+// broadcast, for a while and without a guarantee.
+type Retriever interface {
+	// Query returns a page of what stores have on a topic, newest page first and
+	// within the page oldest first. An error that wraps ErrUnavailable is worth
+	// another try later.
+	Query(ctx context.Context, q Query) (Page, error)
+
+	// Retrieve returns what stores have of the hints, in any order; what they do
+	// not have is left out. At most MaxHints at once.
+	Retrieve(ctx context.Context, topic Topic, hints [][]byte) ([]Received, error)
+}
+
+// Confirmer is a Transport that can ask whether stores have something.
+type Confirmer interface {
+	// Stored returns, for each hint, whether a store has it. At most MaxHints at
+	// once.
+	Stored(ctx context.Context, topic Topic, hints [][]byte) ([]bool, error)
+}
+
+// MaxHints is how many hints one call of Retrieve or Stored takes.
+const MaxHints = 100
+
+// MaxPage is the largest Query.Limit.
+const MaxPage = 100
+
+// Query asks for what was broadcast on a topic from From until before To.
+type Query struct {
+	Topic    Topic
+	From, To time.Time
+	// Cursor is Page.Next of the page before; nil asks for the newest page.
+	Cursor []byte
+	// Limit is how many messages a page has at most, from 1 to MaxPage.
+	Limit int
+}
+
+// Page is one page of an answer.
+type Page struct {
+	Messages []Received
+	// Next continues with older messages; nil when there are none.
+	Next []byte
+}
