@@ -262,15 +262,19 @@ func (s *session) deadline(l *loop) sds.Time {
 	if s.work == nil {
 		return at
 	}
-	at = min(at, s.missing.next(), s.unproved.next())
-	if s.mutedUntil > 0 {
-		at = min(at, s.mutedUntil)
+	holding := s.catch != nil && s.catch.holding
+	at = min(at, s.unproved.next())
+	if s.catch == nil {
+		at = min(at, s.missing.next())
 	}
-	switch {
-	case s.catch != nil && s.catch.holding:
-		at = min(at, s.catch.releaseAt)
-	case s.catch == nil && s.retriever() != nil:
+	if s.catch == nil && s.retriever() != nil {
 		at = min(at, s.quietSince+s.quietFor)
+	}
+	if holding {
+		at = min(at, s.catch.releaseAt)
+	}
+	if s.mutedUntil > 0 && !holding {
+		at = min(at, s.mutedUntil)
 	}
 	return at
 }
