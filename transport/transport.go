@@ -55,39 +55,47 @@ type Transport interface {
 	// twice, even where a network drops what it has seen. nil means that at least
 	// one peer was handed the bytes, not that anybody has received them. The
 	// payload is not kept after the call and not changed. Own messages are not
-	// received back.
+	// received back. If ctx ends first, the error wraps ctx.Err(), and it is unknown
+	// whether the envelope went out, unless ctx had ended before the call.
 	Publish(ctx context.Context, e Envelope) (hint []byte, err error)
 
 	// Subscribe calls receive with all that is broadcast on the topic from now on,
 	// until cancel. receive returns at once and may be called concurrently; its
 	// argument shares no memory with anything else. When cancel returns, receive
 	// is not running and will not be called again: it must not be called from
-	// within receive. There may be several subscriptions to one topic.
+	// within receive. It may be called again, also at the same time and after the
+	// transport was closed, and each call waits as the first does. There may be
+	// several subscriptions to one topic.
 	Subscribe(topic Topic, receive func(Received)) (cancel func(), err error)
 
 	// Watch calls changed with whether the network can be reached: once at once,
-	// and again at each change, one call at a time, until cancel. changed returns
-	// at once. The rule of cancel is that of Subscribe.
+	// perhaps before Watch returns, and again at each change, one call at a time,
+	// until cancel. changed returns at once. The rule of cancel is that of Subscribe.
 	Watch(changed func(online bool)) (cancel func())
 }
 
 // Retriever is a Transport whose network has stores that keep what was
-// broadcast, for a while and without a guarantee.
+// broadcast, for a while and without a guarantee. What they return shares no
+// memory with anything else. All methods are safe for concurrent use. An error
+// wraps ctx.Err() if ctx ended first.
 type Retriever interface {
 	// Query returns a page of what stores have on a topic, newest page first and
 	// within the page oldest first. An error that wraps ErrUnavailable is worth
-	// another try later.
+	// another try later; a Limit out of range and a Cursor that no page had are
+	// errors that are not. A page may have fewer messages than Limit, or none,
+	// though more follow: only Page.Next tells.
 	Query(ctx context.Context, q Query) (Page, error)
 
 	// Retrieve returns what stores have of the hints, in any order; what they do
-	// not have is left out. At most MaxHints at once.
+	// not have is left out. More than MaxHints at once are an error.
 	Retrieve(ctx context.Context, topic Topic, hints [][]byte) ([]Received, error)
 }
 
-// Confirmer is a Transport that can ask whether stores have something.
+// Confirmer is a Transport that can ask whether stores have something. Errors
+// and concurrency are as for a Retriever.
 type Confirmer interface {
-	// Stored returns, for each hint, whether a store has it. At most MaxHints at
-	// once.
+	// Stored returns, for each hint in the given order, whether a store has it. More
+	// than MaxHints at once are an error.
 	Stored(ctx context.Context, topic Topic, hints [][]byte) ([]bool, error)
 }
 

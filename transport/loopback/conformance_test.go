@@ -33,6 +33,7 @@ func TestConformance(t *testing.T) {
 				}
 				return transporttest.Network{
 					A: attach("a"), B: attach("b"), C: attach("c"),
+					NoStore:    o.Store == nil,
 					MaxPayload: loopback.DefaultMaxPayload,
 					SetOnline:  func(tr transport.Transport, online bool) { tr.(*loopback.Endpoint).SetOnline(online) },
 					Close:      func(tr transport.Transport) { tr.(*loopback.Endpoint).Close() },

@@ -67,7 +67,8 @@ type store struct {
 type kept struct {
 	*packet
 	from      *member
-	draw      float64 // forgotten if below StoreOptions.Forget
+	since     time.Time // not the stamp, which may run ahead
+	draw      float64   // forgotten if below StoreOptions.Forget
 	forgotten bool
 }
 
@@ -85,7 +86,7 @@ func (n *Network) keep(from *Endpoint, p *packet, filtered bool) {
 	stats.Stored++
 	s.taken++
 	chance := newChance(s.seed, StoreName, s.taken)
-	k := &kept{packet: p, from: from.member, draw: chance.next()}
+	k := &kept{packet: p, from: from.member, since: time.Now(), draw: chance.next()}
 	if k.draw < s.options.Forget {
 		stats.Forgotten++
 		return
@@ -93,7 +94,7 @@ func (n *Network) keep(from *Endpoint, p *packet, filtered bool) {
 	s.all = append(s.all, k)
 	s.topics[p.topic] = append(s.topics[p.topic], k)
 	s.hints[string(p.hint)] = k
-	s.retain(time.Now())
+	s.retain(k.since)
 }
 
 func (s *store) configure(o StoreOptions, now time.Time) {
@@ -117,7 +118,7 @@ func (s *store) retain(now time.Time) {
 	for len(s.all) > 0 {
 		oldest := s.all[0]
 		tooMany := s.options.KeepCount > 0 && len(s.hints) > s.options.KeepCount
-		tooOld := s.options.KeepFor > 0 && now.Sub(stampTime(oldest.stamp)) >= s.options.KeepFor
+		tooOld := s.options.KeepFor > 0 && now.Sub(oldest.since) >= s.options.KeepFor
 		if !oldest.forgotten {
 			if !tooMany && !tooOld {
 				return
@@ -146,7 +147,7 @@ func (s *store) dropOldest(topic transport.Topic) {
 
 // shows returns whether queries find k at a time.
 func (s *store) shows(k *kept, now time.Time) bool {
-	return !k.forgotten && now.Sub(stampTime(k.stamp)) >= s.options.Lag
+	return !k.forgotten && now.Sub(k.since) >= s.options.Lag
 }
 
 // find returns the packet with the hint on the topic, or nil.

@@ -60,7 +60,6 @@ func subscribe(t testing.TB, tr transport.Transport, topic transport.Topic, rece
 	if err != nil {
 		t.Fatalf("Subscribe: %v", err)
 	}
-	cancel = sync.OnceFunc(cancel)
 	t.Cleanup(cancel)
 	return cancel
 }
@@ -76,10 +75,13 @@ func (l *listener) receive(r transport.Received) {
 }
 
 // all returns what was heard so far.
-func (l *listener) all() []transport.Received {
+func (l *listener) all() []transport.Received { return l.after(0) }
+
+// after returns what was heard so far without the first n.
+func (l *listener) after(n int) []transport.Received {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return slices.Clone(l.heard)
+	return slices.Clone(l.heard[n:])
 }
 
 // await returns what was heard as soon as all texts are in it.
@@ -87,10 +89,11 @@ func (l *listener) await(t testing.TB, texts ...string) []transport.Received {
 	t.Helper()
 	timeout := time.NewTimer(Patience)
 	defer timeout.Stop()
+	missing, seen := count(texts...), 0
 	for {
-		heard := l.all()
-		missing := count(texts...)
-		for _, r := range heard {
+		news := l.after(seen)
+		seen += len(news)
+		for _, r := range news {
 			if text := string(r.Payload); missing[text] > 1 {
 				missing[text]--
 			} else {
@@ -98,7 +101,7 @@ func (l *listener) await(t testing.TB, texts ...string) []transport.Received {
 			}
 		}
 		if len(missing) == 0 {
-			return heard
+			return l.all()
 		}
 		select {
 		case <-l.news:

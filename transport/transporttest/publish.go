@@ -16,6 +16,8 @@ func eachOtherMemberOnce(t testing.TB, n Network) {
 	topic := freshTopic()
 	b, c := listen(t, n.B, topic), listen(t, n.C, topic)
 	hint := publish(t, n.A, topic, "hello")[0]
+	b.await(t, "hello")
+	c.await(t, "hello")
 	last := fence(t, n.A, topic, b, c)
 	b.wantExactly(t, "hello", last)
 	c.wantExactly(t, "hello", last)
@@ -67,6 +69,9 @@ func topicsAreSeparate(t testing.TB, n Network) {
 	b1, b2, c2 := listen(t, n.B, one), listen(t, n.B, two), listen(t, n.C, two)
 	publish(t, n.A, one, "on one")
 	publish(t, n.A, two, "on two")
+	b1.await(t, "on one")
+	b2.await(t, "on two")
+	c2.await(t, "on two")
 	last1, last2 := fence(t, n.A, one, b1), fence(t, n.A, two, b2, c2)
 	b1.wantExactly(t, "on one", last1)
 	b2.wantExactly(t, "on two", last2)

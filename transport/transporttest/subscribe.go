@@ -14,6 +14,8 @@ func twoSubscriptions(t testing.TB, n Network) {
 	topic := freshTopic()
 	one, two := listen(t, n.B, topic), listen(t, n.B, topic)
 	publish(t, n.A, topic, "to both")
+	one.await(t, "to both")
+	two.await(t, "to both")
 	last := fence(t, n.A, topic, one, two)
 	one.wantExactly(t, "to both", last)
 	two.wantExactly(t, "to both", last)
@@ -56,7 +58,7 @@ func cancelWaits(t testing.TB, n Network) {
 			left.Store(true)
 		})
 	})
-	t.Cleanup(free) // before the cancel of subscribe, which waits for it
+	defer free() // before any cancel, which might wait for it
 	b := listen(t, n.B, other)
 	publish(t, n.A, topic, "slow")
 	await(t, "receive", entered)
@@ -84,7 +86,7 @@ func cancelAgain(t testing.TB, n Network) {
 		t.Fatal(err)
 	}
 	unwatch := n.B.Watch(func(bool) {})
-	returned := make(chan struct{})
+	returned := make(chan struct{}, 2)
 	for range 2 {
 		go func() {
 			cancel()
@@ -110,7 +112,7 @@ func slowReceive(t testing.TB, n Network) {
 		<-release
 		slow.receive(r)
 	})
-	t.Cleanup(free)
+	defer free()
 	neighbour, c := listen(t, n.B, other), listen(t, n.C, topic)
 	texts := numbered("message", 200)
 	publish(t, n.A, topic, texts...)
@@ -179,7 +181,7 @@ func watchCancelled(t testing.TB, n Network) {
 		}
 	})
 	t.Cleanup(cancel)
-	t.Cleanup(free)
+	defer free()
 	witness := make(chan bool, 10)
 	t.Cleanup(n.B.Watch(func(online bool) { witness <- online }))
 	await(t, "the first call", witness)
@@ -193,6 +195,9 @@ func watchCancelled(t testing.TB, n Network) {
 	n.SetOnline(n.B, true) // a change between cancel and its end, or before
 	await(t, "the witness", witness)
 	await(t, "the witness", witness)
+	topic := freshTopic()
+	c := listen(t, n.C, topic)
+	fence(t, n.A, topic, c) // time enough for a cancel that does not wait
 	free()
 	if await(t, "cancel", early) {
 		t.Error("cancel returned while changed was running")
@@ -200,6 +205,7 @@ func watchCancelled(t testing.TB, n Network) {
 	before := calls.Load()
 	n.SetOnline(n.B, false)
 	await(t, "the witness", witness)
+	fence(t, n.A, topic, c)
 	if calls.Load() != before {
 		t.Error("changed was called after cancel")
 	}

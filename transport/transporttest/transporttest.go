@@ -9,8 +9,9 @@
 //	}
 //
 // The suite runs over real sockets as well as in virtual time: it waits for
-// events, never for time to pass, and gives up on an event after Patience. What
-// must not arrive it rules out by waiting for something that was sent later.
+// events, never for time to pass, and gives up on an event after Patience; only
+// stores, which give no sign, it asks again and again. What must not arrive it
+// rules out by waiting for something that was sent later.
 package transporttest
 
 import (
@@ -30,6 +31,9 @@ type Network struct {
 	// the others when Subscribe returns. If they are Retrievers or Confirmers, they
 	// are asked as well; the store may have an envelope some time after Publish.
 	A, B, C transport.Transport
+
+	// NoStore: the network has no store, whatever the transports could ask of one.
+	NoStore bool
 
 	// MaxPayload is the largest payload in bytes; 0 skips what needs it.
 	MaxPayload int
