@@ -2,6 +2,7 @@ package causeway
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -62,6 +63,9 @@ func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Rec
 			err = fmt.Errorf("causeway: seal: %w", s.failure)
 		}
 		if err == nil {
+			err = s.unused(content, o)
+		}
+		if err == nil {
 			r.id, err = s.core.Send(l.now, content, sds.SendOptions{Want: o.Want, Ephemeral: o.Ephemeral, ID: o.ID})
 		}
 		if err != nil {
@@ -75,6 +79,28 @@ func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Rec
 		return nil, err
 	}
 	return r, nil
+}
+
+// unused makes sure that an id which is not made from place and time is new:
+// beyond its window the state machine can't tell.
+func (s *session) unused(content []byte, o SendOptions) error {
+	id := o.ID
+	if s.cfg.Profile.Dialect == sds.JS && !o.Ephemeral {
+		id = sds.ContentID(content)
+	}
+	if id == "" {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	_, err := s.n.opts.Store.Message(ctx, s.cfg.Channel, id)
+	switch {
+	case err == nil:
+		return fmt.Errorf("causeway: %w: %s", sds.ErrDuplicateContent, id)
+	case errors.Is(err, store.ErrNotFound):
+		return nil
+	}
+	return storeError(err)
 }
 
 // session returns what the loop keeps of a channel.

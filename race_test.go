@@ -1,0 +1,5 @@
+//go:build race
+
+package causeway
+
+const raceEnabled = true
