@@ -270,4 +270,3 @@ func TestUnreliableStore(t *testing.T) {
 		})
 	}
 }
-

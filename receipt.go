@@ -60,18 +60,19 @@ func (r *Receipt) Now(ctx context.Context) (ReceiptNow, error) {
 		return ReceiptNow{}, fmt.Errorf("causeway: receipt of %s: %w", r.id, err)
 	}
 	o := &kept.Outgoing
-	now := ReceiptNow{ID: r.id, Level: o.Level, Seen: len(kept.Persons), Of: len(o.Members), Persons: kept.Persons, Want: o.Want}
+	now := ReceiptNow{ID: r.id, Level: o.Level, Seen: len(kept.Persons), Of: len(o.Members), Persons: kept.Persons,
+		Claimed: o.Claimed, Undelivered: o.Undelivered, Want: o.Want}
 	for _, t := range kept.Transitions {
 		now.Transitions = append(now.Transitions, Transition{Level: t.Level, At: timeOf(t.At)})
 	}
 	if o.Done {
 		return now, nil
 	}
-	// What only the tracking knows. A node that has left the channel or is closed
-	// still answers with the rest.
+	// Only the tracking knows of filters. A node that has left the channel or is
+	// closed still answers with the rest.
 	err = r.c.live(ctx, func(_ *loop, s *session) {
 		if t, ok := s.core.Receipt(r.id); ok {
-			now.Possibly, now.Claimed, now.Undelivered = t.Possibly, t.Claimed, t.Undelivered
+			now.Possibly = t.Possibly
 		}
 	})
 	if err != nil && ctx.Err() != nil {

@@ -114,6 +114,8 @@ type outgoing struct {
 	handed      bool
 	stored      bool
 	done        bool
+	// As they are durable.
+	wasClaimed, wasUndelivered bool
 
 	sentAt   Time
 	started  Time // policy time
@@ -179,9 +181,9 @@ func (c *Channel) raise(o *outgoing) {
 	if o.audience != nil && o.audience.count > 0 && o.count == o.audience.count {
 		level = LevelEveryone
 	}
-	if level != o.level {
-		o.level = level
-		c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+	changed := level != o.level || o.claimed != o.wasClaimed || o.undelivered != o.wasUndelivered
+	if o.level = level; changed {
+		c.keep(o)
 	}
 	c.receipt(o)
 	if level == LevelEveryone {
@@ -214,9 +216,16 @@ func (o *outgoing) reached() bool {
 	return a.count > 0 && o.count == a.count
 }
 
+// keep makes o durable as it is.
+func (c *Channel) keep(o *outgoing) {
+	o.wasClaimed, o.wasUndelivered = o.claimed, o.undelivered
+	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+}
+
 func (o *outgoing) record() OutgoingRecord {
 	r := OutgoingRecord{ID: o.id, Want: o.want, Level: o.level, Handed: o.handed, Stored: o.stored,
-		SentAt: o.sentAt, Draft: o.draft, Sequence: o.sequence, Done: o.done}
+		SentAt: o.sentAt, Draft: o.draft, Sequence: o.sequence, Done: o.done,
+		Claimed: o.claimed, Undelivered: o.undelivered}
 	if o.audience != nil {
 		r.HasAudience, r.Members, r.Stewards = true, o.audience.names, o.audience.stewardNames
 	}
@@ -231,7 +240,7 @@ func (c *Channel) finish(o *outgoing) {
 	o.done = true
 	c.timers.stop(&o.timer)
 	delete(c.outgoing, o.id)
-	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+	c.keep(o)
 }
 
 // dropDone takes messages that are no longer tracked out of the order.

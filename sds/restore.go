@@ -133,6 +133,7 @@ func (c *Channel) restoreOutgoing(s State) {
 			continue
 		}
 		o := &outgoing{id: r.ID, ordinal: m.Ordinal, lamport: m.Lamport, sequence: r.Sequence, want: r.Want,
+			claimed: r.Claimed, wasClaimed: r.Claimed, undelivered: r.Undelivered, wasUndelivered: r.Undelivered,
 			level: r.Level, handed: r.Handed, stored: r.Stored, somebody: r.Level >= LevelSeen, sentAt: r.SentAt, started: c.policyNow(),
 			timer: timer{kind: timerOutgoing, id: r.ID}}
 		if r.HasAudience {
@@ -145,7 +146,6 @@ func (c *Channel) restoreOutgoing(s State) {
 		for person := range s.Seen[r.ID] {
 			if o.persons.add(c.persons.of(person)) {
 				o.count++
-				o.claimed = true // what proved it is not kept
 			}
 		}
 		c.outgoing[o.id] = o

@@ -250,6 +250,7 @@ func (c *Channel) outgoingDue(o *outgoing) {
 	if c.policyNow().Sub(o.started) >= c.cfg.UndeliveredAfter {
 		if !o.undelivered {
 			o.undelivered = true
+			c.keep(o)
 			c.receipt(o)
 		}
 		return

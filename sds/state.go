@@ -74,6 +74,9 @@ type OutgoingRecord struct {
 	Level  Level
 	Handed bool
 	Stored bool
+	// Claimed and Undelivered are as in Receipt.
+	Claimed, Undelivered bool
+
 	SentAt Time
 	// Draft is the content of a message that no packet was made for yet.
 	Draft    []byte

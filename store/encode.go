@@ -209,7 +209,7 @@ func encodeOutgoing(r *sds.OutgoingRecord) []byte {
 	e.uint(math.Float64bits(r.Want.Fraction))
 	encodeStrings(&e, r.Want.Persons)
 	e.uint(uint64(r.Level))
-	e.flags(r.Handed, r.Stored)
+	e.flags(r.Handed, r.Stored, r.Claimed, r.Undelivered)
 	e.int(int64(r.SentAt))
 	e.uint(r.Sequence)
 	e.bytes(r.Draft)
@@ -222,7 +222,7 @@ func decodeOutgoing(r *sds.OutgoingRecord, b []byte) (ok bool) {
 	r.Want = sds.Want{Kind: sds.WantKind(kind), Fraction: math.Float64frombits(d.uint()), Persons: decodeStrings[sds.PersonID](d)}
 	level := d.uint()
 	r.Level = sds.Level(level)
-	d.flags(&r.Handed, &r.Stored)
+	d.flags(&r.Handed, &r.Stored, &r.Claimed, &r.Undelivered)
 	r.SentAt, r.Sequence = sds.Time(d.int()), d.uint()
 	r.Draft = d.bytes()
 	return d.ok() && max(kind, level) <= math.MaxUint8
