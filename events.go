@@ -13,7 +13,8 @@ import (
 const eventPage = 128
 
 // Events follows the event log of all channels from the first event after a
-// cursor; 0 is the beginning. It yields what is there, then waits for more,
+// cursor; 0 is the beginning, as long as nothing was forgotten (ErrCursorForgotten,
+// Node.Cursors). It yields what is there, then waits for more,
 // until ctx ends or the node is closed; then, or when the store fails, it yields
 // the error last. The consumer may take its time: events wait in the store, and
 // nobody waits for the consumer.
@@ -91,7 +92,7 @@ func (n *Node) readEvents(ctx context.Context, ch ChannelID, after Cursor, limit
 	if err != nil {
 		return nil, storeError(err)
 	}
-	if after < forgotten && after > 0 {
+	if after < forgotten {
 		return nil, fmt.Errorf("causeway: %w: %d, the oldest that can be used is %d", ErrCursorForgotten, after, forgotten)
 	}
 	events := make([]Event, 0, len(kept))

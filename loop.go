@@ -390,10 +390,13 @@ func (l *loop) join(s *session) error {
 	return nil
 }
 
+// part ends a session, when what it wanted done is done.
 func (l *loop) part(s *session) {
+	for l.turn() {
+	}
 	if l.sessions[s.cfg.Channel] == s {
 		delete(l.sessions, s.cfg.Channel)
 	}
 	s.core = nil
-	s.end()
+	s.stopWork()
 }

@@ -31,7 +31,7 @@ var (
 	// was, it will be sent.
 	ErrUncertain = errors.New("outcome is not known")
 	// ErrCursorForgotten: events after this cursor have been forgotten. Read the
-	// log, and go on at the cursor that Node.OldestCursor returns.
+	// log, and go on at the oldest cursor that Node.Cursors returns.
 	ErrCursorForgotten = errors.New("cursor is too old")
 )
 

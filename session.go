@@ -101,9 +101,6 @@ func (s *session) begin(l *loop) {
 	l.touch(s)
 }
 
-// end stops all that runs for the channel.
-func (s *session) end() { s.stopWork() }
-
 // settle ends the turn for the channel: whoever sent learns whether the message
 // is durable.
 func (s *session) settle(l *loop, failed error) {

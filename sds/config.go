@@ -108,8 +108,10 @@ func (c Config) withDefaults() (Config, error) {
 		return c, fmt.Errorf("sds: %w: RoundTrip must be from 0 to 1 min", ErrConfig)
 	case c.Window < 0 || c.MaxParents < 0:
 		return c, fmt.Errorf("sds: %w: Window and MaxParents can't be negative", ErrConfig)
-	case c.GapAfter < 0 || c.LostAfter < 0 || c.UndeliveredAfter < 0:
-		return c, fmt.Errorf("sds: %w: a time is negative", ErrConfig)
+	}
+	if c.GapAfter < 0 || c.LostAfter < 0 || c.UndeliveredAfter < 0 {
+		return c, fmt.Errorf("sds: %w: GapAfter (%v), LostAfter (%v) and UndeliveredAfter (%v) can't be negative",
+			ErrConfig, c.GapAfter, c.LostAfter, c.UndeliveredAfter)
 	}
 	setDefault(&c.RoundTrip, time.Second)
 	setDefault(&c.Window, DefaultWindow)

@@ -140,14 +140,18 @@ func (c *channelWriter) seen(records []sds.SeenRecord) error {
 	}
 	for _, id := range order {
 		var outgoing int64
+		var hasRecord *int64
 		var record []byte
-		found, err := c.row(`SELECT o.num, s.persons FROM {p}outgoing o LEFT JOIN {p}seen s ON s.outgoing = o.num
-			WHERE o.channel = ? AND o.id = ?`, []any{c.num, blob(id)}, []any{&outgoing, &record})
+		found, err := c.row(`SELECT o.num, s.outgoing, s.persons FROM {p}outgoing o LEFT JOIN {p}seen s ON s.outgoing = o.num
+			WHERE o.channel = ? AND o.id = ?`, []any{c.num, blob(id)}, []any{&outgoing, &hasRecord, &record})
 		if err != nil {
 			return err
 		}
 		if !found {
 			continue
+		}
+		if hasRecord != nil && record == nil {
+			return c.corrupt("seen", c.id, string(id), nil)
 		}
 		if err := c.addSeen(id, outgoing, record, byID[id]); err != nil {
 			return err

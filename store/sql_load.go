@@ -16,12 +16,13 @@ func (s *SQL) Load(ctx context.Context, ch sds.ChannelID, window int) (Channel, 
 	err := s.reading(ctx, "load", func(x *session) error {
 		l := loader{session: x, ch: ch, state: &r.State}
 		var meta []byte
-		found, err := x.row(`SELECT num, meta, complete_to FROM {p}channel WHERE id = ?`,
-			[]any{blob(ch)}, []any{&l.num, &meta, &r.CompleteTo})
+		var hasMeta bool
+		found, err := x.row(`SELECT num, meta IS NOT NULL, meta, complete_to FROM {p}channel WHERE id = ?`,
+			[]any{blob(ch)}, []any{&l.num, &hasMeta, &meta, &r.CompleteTo})
 		if err != nil || !found {
 			return err
 		}
-		if meta != nil {
+		if hasMeta {
 			var ok bool
 			if r.State.Meta, ok = decodeMeta(meta); !ok {
 				return x.corrupt("channel", ch, string(ch), nil)
@@ -79,14 +80,15 @@ func (l *loader) messages(window int) error {
 func (l *loader) outgoing() error {
 	type row struct {
 		outgoingRow
-		seen []byte
+		hasSeen *int64
+		seen    []byte
 	}
 	var rows []row
-	err := l.rows(`SELECT o.id, o.done, o.audience, o.record, s.persons FROM {p}outgoing o
+	err := l.rows(`SELECT o.id, o.done, o.audience, o.record, s.outgoing, s.persons FROM {p}outgoing o
 		LEFT JOIN {p}seen s ON s.outgoing = o.num WHERE o.channel = ? AND o.done = 0`, []any{l.num}, func(scan scanner) error {
 		var r row
 		var err error
-		r.outgoingRow, err = l.scanOutgoing(l.ch, scan, &r.seen)
+		r.outgoingRow, err = l.scanOutgoing(l.ch, scan, &r.hasSeen, &r.seen)
 		rows = append(rows, r)
 		return err
 	})
@@ -103,7 +105,7 @@ func (l *loader) outgoing() error {
 			return err
 		}
 		l.state.Outgoing[r.record.ID] = r.record
-		if r.seen == nil {
+		if r.hasSeen == nil {
 			continue
 		}
 		set, ok := persons.decodeSeen(r.seen)
@@ -192,13 +194,14 @@ func (s *SQL) Receipt(ctx context.Context, ch sds.ChannelID, id sds.MessageID) (
 
 func (x *session) receipt(ch sds.ChannelID, num int64, id sds.MessageID, r *Receipt) error {
 	var row outgoingRow
+	var hasSeen *int64
 	var seen []byte
 	found := false
-	err := x.rows(`SELECT o.id, o.done, o.audience, o.record, s.persons FROM {p}outgoing o
+	err := x.rows(`SELECT o.id, o.done, o.audience, o.record, s.outgoing, s.persons FROM {p}outgoing o
 		LEFT JOIN {p}seen s ON s.outgoing = o.num WHERE o.channel = ? AND o.id = ?`, []any{num, blob(id)},
 		func(scan scanner) (err error) {
 			found = true
-			row, err = x.scanOutgoing(ch, scan, &seen)
+			row, err = x.scanOutgoing(ch, scan, &hasSeen, &seen)
 			return err
 		})
 	if err != nil {
@@ -215,7 +218,7 @@ func (x *session) receipt(ch sds.ChannelID, num int64, id sds.MessageID, r *Rece
 		return err
 	}
 	r.Outgoing = row.record
-	if seen != nil {
+	if hasSeen != nil {
 		set, ok := persons.decodeSeen(seen)
 		if !ok {
 			return x.corrupt("seen", ch, string(id), nil)

@@ -103,23 +103,23 @@ func (x *session) messages(ch sds.ChannelID, query string, args []any, f func(sd
 }
 
 // withBytes joins what a Message has beside its record.
-const withBytes = `, s.num, s.bytes, s.plain, o.record FROM {p}message m
+const withBytes = `, s.num, s.bytes, s.plain, o.num, o.record FROM {p}message m
 	LEFT JOIN {p}sealed s ON s.channel = m.channel AND s.id = m.id
 	LEFT JOIN {p}outgoing o ON o.channel = m.channel AND o.id = m.id`
 
 // fullMessage reads a row of messageColumns and withBytes.
 func (x *session) fullMessage(ch sds.ChannelID, scan scanner) (m Message, err error) {
 	var sealed, outgoing []byte
-	var row *int64
-	m.MessageRecord, err = x.scanMessage(ch, scan, &row, &sealed, &m.Plain, &outgoing)
+	var sealedRow, outgoingRow *int64 // drivers return empty bytes as nil: only these tell whether there is a row
+	m.MessageRecord, err = x.scanMessage(ch, scan, &sealedRow, &sealed, &m.Plain, &outgoingRow, &outgoing)
 	if err != nil {
 		return m, err
 	}
 	m.Plain = orNil(m.Plain)
-	if row != nil {
-		m.Sealed = append([]byte{}, sealed...) // never nil, whatever the driver makes of empty bytes
+	if sealedRow != nil {
+		m.Sealed = append([]byte{}, sealed...)
 	}
-	if outgoing != nil {
+	if outgoingRow != nil {
 		var o sds.OutgoingRecord
 		if !decodeOutgoing(&o, outgoing) {
 			return m, x.corrupt("outgoing", ch, string(m.ID), nil)
