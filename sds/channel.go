@@ -300,6 +300,7 @@ func (c *Channel) SetOnline(now Time, online bool) {
 		c.planAsk()
 	}
 	c.emitDrafts()
+	c.v.greets = c.cfg.Dialect == LIP
 	c.sendSync(ClassSync, nil, nil)
 }
 

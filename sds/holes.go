@@ -25,6 +25,7 @@ type awaited struct {
 	skipped  bool // given up for now
 	quiet    bool // named around the join point: reported only if it stays away
 	reported bool
+	here     bool // it came, which was reported, and waits itself
 	since    Time // policy time
 	attempts int  // requests for it, ours and others'
 	steps    int  // how often the wait doubled
@@ -193,7 +194,7 @@ func (c *Channel) dueRequests(limit int) []HistoryEntry {
 }
 
 func (c *Channel) report(a *awaited, s GapState) {
-	a.reported = true
+	a.reported, a.here = true, s == GapRecovered
 	c.out.Gaps = append(c.out.Gaps, Gap{ID: a.id, State: s, Sender: a.sender, Hint: a.hint})
 }
 
@@ -251,7 +252,7 @@ func (c *Channel) waitsItself(id MessageID) bool {
 // meet ends the wait for a.
 func (c *Channel) meet(a *awaited, s GapState) {
 	c.forget(a)
-	if a.reported {
+	if a.reported && !a.here {
 		c.report(a, s)
 	}
 	for _, child := range a.children {

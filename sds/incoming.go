@@ -46,7 +46,10 @@ func (c *Channel) park(p *parked) {
 	c.parkedQueue = append(c.parkedQueue, p)
 	c.out.Changes.Messages = append(c.out.Changes.Messages, p.record())
 	if a := c.awaited[p.id]; a != nil {
-		c.rearm(a) // it is here: no need to ask for it
+		if a.reported && !a.here {
+			c.report(a, GapRecovered)
+		}
+		c.rearm(a) // no need to ask for it
 	}
 	for c.parkedBytes > MaxParkedBytes && len(c.parkedQueue) > 1 {
 		c.force()

@@ -16,6 +16,7 @@ import (
 type voicing struct {
 	quick, duty, trickle, ask timer
 
+	greets   bool          // an empty log is worth a sync: others say what it lacks
 	poked    bool          // a repeated message wants an acknowledgement
 	owed     bool          // others' content was delivered since we last spoke
 	spoke    Time          // when we last named our heads
@@ -173,9 +174,10 @@ func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
 	if requests == nil {
 		requests = c.dueRequests(c.maxRequests())
 	}
-	if len(entries) == 0 && len(requests) == 0 {
+	if len(entries) == 0 && len(requests) == 0 && !c.v.greets {
 		return
 	}
+	c.v.greets = false
 	m := wire.Message{Dialect: wire.LIP, SenderID: c.cfg.Participant, ChannelID: c.cfg.Channel,
 		Lamport: c.nextLamport(c.now), HasLamport: true, CausalHistory: entries, RepairRequest: requests}
 	m.MessageID = newSyncID(m.ChannelID, m.SenderID, m.Lamport, entries)

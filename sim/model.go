@@ -189,8 +189,8 @@ func (o *Model) gap(m *Member, gap sds.Gap, before int) {
 		me.skipped[gap.ID] = true
 	case sds.GapRecovered:
 		// What is looked up and known was never missing.
-		if !me.in[gap.ID] && o.msgs[gap.ID] != nil && m.cfg.JoinPoint == 0 {
-			o.g.Check.violated("member %d: %s is reported as recovered and is not in the log", m.Index, gap.ID)
+		if !o.g.Check.holds[m.Index][gap.ID] && o.msgs[gap.ID] != nil && m.cfg.JoinPoint == 0 {
+			o.g.Check.violated("member %d: %s is reported as recovered and did not come", m.Index, gap.ID)
 		}
 		delete(me.skipped, gap.ID)
 	}
