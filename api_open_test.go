@@ -121,6 +121,69 @@ func TestUseAfterLeave(t *testing.T) {
 	})
 }
 
+// A Leave whose context has ended has either left or not: the channel does not
+// stay joined and deaf.
+func TestLeaveCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{}, "alice", "bob")
+		alice, bob := w.start("alice"), w.start("bob")
+		waitFor(t, alice.send("one"), causeway.SeenByAll)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := bob.ch.Leave(ctx, false); err != nil {
+			checkIs(t, "Leave", err, context.Canceled)
+		}
+		listed := bob.node.Channel(tea) != nil
+		_, err := bob.ch.Send(t.Context(), []byte("two"), causeway.SendOptions{})
+		if listed != (err == nil) {
+			t.Errorf("the channel is listed: %v; Send says %v", listed, err)
+		}
+		_, err = bob.node.Join(t.Context(), bob.config)
+		if listed != errors.Is(err, causeway.ErrJoined) {
+			t.Errorf("the channel is listed: %v; Join says %v", listed, err)
+		}
+		bob.ch = bob.node.Channel(tea)
+		waitFor(t, alice.send("three"), causeway.SeenByAll)
+		until(t, time.Minute, "logs are equal", func() bool { return alice.digest() == bob.digest() })
+		checkPositions(t, bob)
+	})
+}
+
+// README: "A lost message is found also when it was the last one, in silence":
+// who joins or comes back, without a store to ask, has all within a minute, since
+// the protocol says one sync at once (rule P7).
+func TestJoinerHearsOfHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{}, "alice", "bob")
+		alice := w.start("alice")
+		alice.send("one")
+		alice.send("two")
+		time.Sleep(5 * time.Hour)
+		bob := w.start("bob")
+		time.Sleep(time.Minute)
+		equal(t, "a minute after bob joined", bob.log(true), []string{"one", "two"})
+		check(t, bob.node.Close())
+		time.Sleep(5 * time.Hour)
+		alice.send("three")
+		time.Sleep(5 * time.Hour)
+		bob.open()
+		time.Sleep(time.Minute)
+		equal(t, "a minute after bob came back", bob.log(true), []string{"one", "two", "three"})
+	})
+}
+
+// ChannelStatus: "Participants is how many were heard lately or are in the
+// roster."
+func TestStatusParticipants(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{}, "alice", "bob", "carol")
+		alice := w.start("alice")
+		if n := alice.status().Participants; n != 2 && n != 3 {
+			t.Errorf("%d participants, there are 3 in the roster", n)
+		}
+	})
+}
+
 // "with forget all of it is deleted."
 func TestLeaveForgets(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -222,6 +285,58 @@ func TestCloseEndsCalls(t *testing.T) {
 			checkIs(t, "in flight", <-ends, causeway.ErrClosed)
 		}
 		checkAllClosed(t, alice)
+	})
+}
+
+// "transport and store are left alone from then on": what the host closes after
+// Close is not touched any more, so all that is going on ends with ErrClosed.
+func TestCloseLeavesStoreAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{}, "alice", "bob")
+		var f *faulty
+		alice := w.start("alice", withFaults(&f))
+		receipt := alice.send("hello")
+		alice.send("hello again")
+		ended := make(chan error, 2)
+		inBody, goOn := make(chan bool), make(chan bool)
+		go func() {
+			first := true
+			for _, err := range alice.node.Events(t.Context(), 0) {
+				if err != nil {
+					ended <- err
+				}
+				if first {
+					first = false
+					inBody <- true
+					<-goOn
+				}
+			}
+		}()
+		go func() {
+			_, err := receipt.Wait(t.Context())
+			ended <- err
+		}()
+		<-inBody
+		synctest.Wait()
+		check(t, alice.node.Close())
+		alice.end.Close()
+		f.setDown(true)
+		close(goOn)
+		checkIs(t, "in flight", <-ended, causeway.ErrClosed)
+		checkIs(t, "in flight", <-ended, causeway.ErrClosed)
+		_, err := receipt.Now(t.Context())
+		checkIs(t, "Receipt.Now", err, causeway.ErrClosed)
+		_, err = receipt.Wait(t.Context())
+		checkIs(t, "Receipt.Wait", err, causeway.ErrClosed)
+		_, err = alice.node.ReadEvents(t.Context(), 0, 10)
+		checkIs(t, "ReadEvents", err, causeway.ErrClosed)
+		_, err = alice.ch.Message(t.Context(), receipt.ID())
+		checkIs(t, "Message", err, causeway.ErrClosed)
+		_, err = alice.node.KnownChannels(t.Context())
+		checkIs(t, "KnownChannels", err, causeway.ErrClosed)
+		if n := f.calls(); n != 0 {
+			t.Errorf("the store was called %d times after Close", n)
+		}
 	})
 }
 

@@ -209,8 +209,8 @@ type faulty struct {
 	store.Store
 	mu     sync.Mutex
 	commit func(b *store.Batch, apply func() error) error
-	down   error // of every call but Commit
-
+	down   error // of every call
+	failed int   // calls while it was down
 }
 
 var errDisk = errors.New("the disk is on fire")
@@ -235,18 +235,28 @@ func (f *faulty) setDown(down bool) {
 func (f *faulty) failing() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.down != nil {
+		f.failed++
+	}
 	return f.down
 }
 
-func (f *faulty) Commit(ctx context.Context, b *store.Batch) error {
+// calls returns how many calls there were while it was down.
+func (f *faulty) calls() int {
 	f.mu.Lock()
-	hook, down := f.commit, f.down
+	defer f.mu.Unlock()
+	return f.failed
+}
+
+func (f *faulty) Commit(ctx context.Context, b *store.Batch) error {
+	if err := f.failing(); err != nil {
+		return err
+	}
+	f.mu.Lock()
+	hook := f.commit
 	f.mu.Unlock()
 	apply := func() error { return f.Store.Commit(ctx, b) }
-	switch {
-	case down != nil:
-		return down
-	case hook != nil:
+	if hook != nil {
 		return hook(b, apply)
 	}
 	return apply()
@@ -292,6 +302,13 @@ func (f *faulty) Cursors(ctx context.Context) (forgotten, newest store.Cursor, e
 		return 0, 0, err
 	}
 	return f.Store.Cursors(ctx)
+}
+
+func (f *faulty) Channels(ctx context.Context) ([]causeway.ChannelID, error) {
+	if err := f.failing(); err != nil {
+		return nil, err
+	}
+	return f.Store.Channels(ctx)
 }
 
 // withFaults puts a faulty store before the member's own.

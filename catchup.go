@@ -152,7 +152,7 @@ func (n *Node) catchUp(ctx context.Context, s *session, cu *catchUp) {
 func (n *Node) query(ctx context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	err := n.air.call(ctx, f)
+	err := n.network(ctx, f)
 	n.metrics.add(func(m *Metrics) {
 		m.Queries++
 		if err != nil {

@@ -139,38 +139,36 @@ func (c *Channel) SetRoster(ctx context.Context, r *Roster) error {
 }
 
 // Leave ends taking part. The store keeps what it has, and Join goes on from
-// there; with forget all of it is deleted.
+// there; with forget all of it is deleted. When ctx ends while it waits, Leave
+// goes on by itself.
 func (c *Channel) Leave(ctx context.Context, forget bool) error {
-	c.n.mu.Lock()
-	stop := c.unsubscribe
-	c.unsubscribe = nil
-	c.n.mu.Unlock()
-	if stop != nil {
-		stop()
+	if err := ctx.Err(); err != nil {
+		return err
 	}
-	err := c.n.ask(ctx, func(l *loop) error {
+	c.n.unsubscribe(c)
+	done := make(chan error, 1)
+	c.n.box.post(func(l *loop) { // even if ctx ends meanwhile
 		s, err := l.session(c)
-		if err != nil {
-			return err
+		if err == nil {
+			l.part(s)
+			if forget {
+				err = l.forget(c)
+			}
 		}
-		l.part(s)
-		if !forget {
-			return nil
-		}
-		ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
-		defer cancel()
-		b := &store.Batch{Epoch: c.n.epoch, Channels: []store.ChannelBatch{{Channel: c.cfg.Channel, Drop: true}}}
-		if err := c.n.opts.Store.Commit(ctx, b); err != nil {
-			return storeError(err)
-		}
-		return nil
+		done <- err
 	})
-	c.n.mu.Lock()
-	if c.n.joined[c.cfg.Channel] == c {
-		delete(c.n.joined, c.cfg.Channel)
+	return c.n.await(ctx, done)
+}
+
+// forget deletes a channel.
+func (l *loop) forget(c *Channel) error {
+	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
+	defer cancel()
+	b := &store.Batch{Epoch: c.n.epoch, Channels: []store.ChannelBatch{{Channel: c.cfg.Channel, Drop: true}}}
+	if err := c.n.opts.Store.Commit(ctx, b); err != nil {
+		return storeError(err)
 	}
-	c.n.mu.Unlock()
-	return err
+	return nil
 }
 
 // ChannelStatus is the state of a channel.
@@ -189,7 +187,8 @@ type ChannelStatus struct {
 	Waiting, Missing, Skipped int
 	// Unacknowledged are own messages that have not reached their whole audience.
 	Unacknowledged int
-	// Participants is how many were heard lately or are in the roster.
+	// Participants is how many installations are in the roster, ours included, or
+	// were heard when there is none.
 	Participants int
 	// LastHeard is when something was last heard on this connection, zero if
 	// nothing was.
@@ -204,11 +203,19 @@ func (c *Channel) Status(ctx context.Context) (ChannelStatus, error) {
 	var st ChannelStatus
 	err := c.live(ctx, func(l *loop, s *session) {
 		meta, z := s.core.Meta(), s.core.Sizes()
+		missing, skipped := s.core.Missing()
 		st = ChannelStatus{Online: l.online && !l.suspended && (s.catch == nil || !s.catch.holding), CatchingUp: s.catch != nil,
-			Messages: meta.Position, Lamport: meta.Lamport, Waiting: z.Parked, Missing: z.Awaited - z.Skipped, Skipped: z.Skipped,
-			Unacknowledged: z.Outgoing, Participants: z.Peers, LastHeard: timeOf(s.heardAt), CompleteTo: timeOf(s.completeTo)}
+			Messages: meta.Position, Lamport: meta.Lamport, Waiting: z.Parked, Missing: missing - skipped, Skipped: skipped,
+			Unacknowledged: z.Outgoing, Participants: s.participants(), LastHeard: timeOf(s.heardAt), CompleteTo: timeOf(s.completeTo)}
 	})
 	return st, err
+}
+
+func (s *session) participants() int {
+	if r := s.cfg.Roster; r != nil {
+		return len(r.Members)
+	}
+	return s.core.Sizes().Peers
 }
 
 // Log is a page of a channel's log. The zero value of After or AfterPosition
@@ -233,10 +240,14 @@ func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, fmt.Errorf("causeway: %w: Limit is %d, must be from 1 to 1000", ErrOptions, q.Limit)
 	}
-	page, err := c.n.opts.Store.Log(ctx, c.cfg.Channel, store.LogQuery{ByPosition: q.ByPosition,
-		AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit})
+	var page []store.Message
+	err := c.n.read(ctx, func(ctx context.Context) (err error) {
+		page, err = c.n.opts.Store.Log(ctx, c.cfg.Channel, store.LogQuery{ByPosition: q.ByPosition,
+			AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit})
+		return err
+	})
 	if err != nil {
-		return nil, storeError(err)
+		return nil, err
 	}
 	messages := make([]Message, len(page))
 	for i := range page {
@@ -249,9 +260,13 @@ func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
 
 // Message returns one message, or an error that wraps store.ErrNotFound.
 func (c *Channel) Message(ctx context.Context, id MessageID) (Message, error) {
-	m, err := c.n.opts.Store.Message(ctx, c.cfg.Channel, id)
+	var m store.Message
+	err := c.n.read(ctx, func(ctx context.Context) (err error) {
+		m, err = c.n.opts.Store.Message(ctx, c.cfg.Channel, id)
+		return err
+	})
 	if err != nil {
-		return Message{}, storeError(err)
+		return Message{}, err
 	}
 	return c.message(&m)
 }
@@ -285,9 +300,13 @@ func (c *Channel) Gaps(ctx context.Context, after MessageID, limit int) ([]Gap, 
 	if limit < 1 || limit > 1000 {
 		return nil, fmt.Errorf("causeway: %w: limit is %d, must be from 1 to 1000", ErrOptions, limit)
 	}
-	kept, err := c.n.opts.Store.Gaps(ctx, c.cfg.Channel, after, limit)
+	var kept []store.Gap
+	err := c.n.read(ctx, func(ctx context.Context) (err error) {
+		kept, err = c.n.opts.Store.Gaps(ctx, c.cfg.Channel, after, limit)
+		return err
+	})
 	if err != nil {
-		return nil, storeError(err)
+		return nil, err
 	}
 	gaps := make([]Gap, len(kept))
 	for i, g := range kept {
@@ -299,9 +318,10 @@ func (c *Channel) Gaps(ctx context.Context, after MessageID, limit int) ([]Gap, 
 // Digest returns a count and a hash over the log: two members have the same log
 // if and only if these are equal.
 func (c *Channel) Digest(ctx context.Context) (store.Digest, error) {
-	d, err := c.n.opts.Store.Digest(ctx, c.cfg.Channel)
-	if err != nil {
-		return d, storeError(err)
-	}
-	return d, nil
+	var d store.Digest
+	err := c.n.read(ctx, func(ctx context.Context) (err error) {
+		d, err = c.n.opts.Store.Digest(ctx, c.cfg.Channel)
+		return err
+	})
+	return d, err
 }

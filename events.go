@@ -79,18 +79,26 @@ func (n *Node) readChecked(ctx context.Context, ch ChannelID, after Cursor, limi
 	return n.readEvents(ctx, ch, after, limit)
 }
 
-func (n *Node) readEvents(ctx context.Context, ch ChannelID, after Cursor, limit int) ([]Event, error) {
+func (n *Node) readEvents(ctx context.Context, ch ChannelID, after Cursor, limit int) (events []Event, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	err = n.read(ctx, func(ctx context.Context) error {
+		events, err = n.eventsOf(ctx, ch, after, limit)
+		return err
+	})
+	return events, err
+}
+
+func (n *Node) eventsOf(ctx context.Context, ch ChannelID, after Cursor, limit int) ([]Event, error) {
 	kept, err := n.opts.Store.Events(ctx, ch, after, limit)
 	if err != nil {
-		return nil, storeError(err)
+		return nil, err
 	}
 	// Asked after reading: what was forgotten meanwhile is noticed too.
 	forgotten, _, err := n.opts.Store.Cursors(ctx)
 	if err != nil {
-		return nil, storeError(err)
+		return nil, err
 	}
 	if after < forgotten {
 		return nil, fmt.Errorf("causeway: %w: %d, the oldest that can be used is %d", ErrCursorForgotten, after, forgotten)
@@ -116,7 +124,7 @@ func (n *Node) fillContent(ctx context.Context, e *Event) error {
 	case errors.Is(err, store.ErrNotFound): // dropped to make room since
 		return nil
 	case err != nil:
-		return storeError(err)
+		return err
 	}
 	if m.Sealed == nil {
 		e.Message.Content = m.Draft
@@ -129,8 +137,9 @@ func (n *Node) fillContent(ctx context.Context, e *Event) error {
 // Cursors returns the oldest cursor that Events can go on from without missing
 // an event, and the newest.
 func (n *Node) Cursors(ctx context.Context) (oldest, newest Cursor, err error) {
-	if oldest, newest, err = n.opts.Store.Cursors(ctx); err != nil {
-		return 0, 0, storeError(err)
-	}
-	return oldest, newest, nil
+	err = n.read(ctx, func(ctx context.Context) error {
+		oldest, newest, err = n.opts.Store.Cursors(ctx)
+		return err
+	})
+	return oldest, newest, err
 }

@@ -41,7 +41,7 @@ const (
 	// inputs of many callers share it.
 	commitTimeout = 30 * time.Second
 	// A channel whose commit failed is left alone for a while, doubled each time.
-	minPause = 100 * time.Millisecond
+	minPause = 20 * time.Millisecond
 	maxPause = 5 * time.Second
 	// never is after every deadline.
 	never = sds.Time(1<<63 - 1)
@@ -228,7 +228,7 @@ func (l *loop) act(j *job) {
 			continue
 		}
 		select {
-		case l.n.out <- o:
+		case l.n.out[s.queue] <- o:
 		default:
 			l.handed(&o, nil, errQueueFull)
 		}
@@ -250,8 +250,8 @@ func (l *loop) lookUp(s *session, ids []MessageID) {
 	l.touch(s)
 }
 
-// fail takes channels back to what the store has, as after a crash: whatever was
-// not committed did not happen.
+// fail gives channels up, as a crash does: whatever was not committed did not
+// happen. After a pause tick restores them from what the store has.
 func (l *loop) fail(jobs []*job, err error) {
 	l.n.opts.Log.Error("causeway: commit failed", "error", err)
 	if errors.Is(err, store.ErrFenced) {
@@ -260,9 +260,6 @@ func (l *loop) fail(jobs []*job, err error) {
 	}
 	for _, j := range jobs {
 		j.s.fail(l, err)
-	}
-	for _, j := range jobs {
-		l.revive(j.s)
 		j.s.settle(l, err)
 	}
 }
@@ -386,6 +383,7 @@ func (l *loop) suspend(suspended bool) {
 
 func (l *loop) join(s *session) error {
 	l.sessions[s.cfg.Channel] = s
+	l.n.setJoined(s.cfg.Channel, s.Channel)
 	s.begin(l)
 	return nil
 }
@@ -394,9 +392,8 @@ func (l *loop) join(s *session) error {
 func (l *loop) part(s *session) {
 	for l.turn() {
 	}
-	if l.sessions[s.cfg.Channel] == s {
-		delete(l.sessions, s.cfg.Channel)
-	}
+	delete(l.sessions, s.cfg.Channel)
 	s.core = nil
 	s.stopWork()
+	l.n.setJoined(s.cfg.Channel, nil) // only now may it be joined again
 }

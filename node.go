@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"slices"
 	"sync"
 	"time"
@@ -22,8 +23,9 @@ type Node struct {
 	epoch   uint64
 	box     mailbox
 	in      intake
-	out     chan outgoing
-	air     air
+	out     [publishers]chan outgoing
+	air     gate // to the transport
+	reads   gate // to the store, but for the loop
 	news    news
 	metrics metrics
 
@@ -38,6 +40,7 @@ type Node struct {
 	joined    map[ChannelID]*Channel // nil while a Join is on its way
 	unwatch   func()
 	cause     error // why the loop ended by itself
+	spread    maphash.Seed
 }
 
 // Open starts a node on a store. It takes the store over: a node that has it
@@ -62,18 +65,21 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	if err != nil {
 		return nil, storeError(err)
 	}
-	n := &Node{opts: o, epoch: epoch, joined: map[ChannelID]*Channel{}, out: make(chan outgoing, maxQueued),
+	n := &Node{opts: o, epoch: epoch, spread: maphash.MakeSeed(), joined: map[ChannelID]*Channel{},
 		quit: make(chan struct{}), ended: make(chan struct{})}
 	n.box.init()
 	n.in.init()
 	n.air.open()
+	n.reads.open()
 	n.news.init()
 	l := &loop{n: n, now: now(), cursor: newest, forgotten: forgotten, sessions: map[ChannelID]*session{}}
-	go l.run()
-	for range publishers {
-		n.goTask(n.publish)
+	for i := range n.out {
+		queue := make(chan outgoing, maxQueued)
+		n.out[i] = queue
+		n.goTask(func() { n.publish(queue) })
 	}
 	n.goTask(n.openPackets)
+	go l.run()
 	n.watch()
 	return n, nil
 }
@@ -116,6 +122,7 @@ func (n *Node) Close() error {
 	n.mu.Unlock()
 	n.silence()
 	<-n.ended
+	n.reads.shut()
 	n.tasks.Wait()
 	return nil
 }
@@ -139,7 +146,7 @@ func (n *Node) silence() {
 	for _, stop := range stops {
 		stop()
 	}
-	n.air.close()
+	n.air.shut()
 }
 
 // Suspend makes the node silent, for a mobile application in the background: it
@@ -190,7 +197,7 @@ func (n *Node) Join(ctx context.Context, cfg ChannelConfig) (*Channel, error) {
 		return nil, err
 	}
 	c := &Channel{n: n, cfg: cfg}
-	s := &session{Channel: c}
+	s := &session{Channel: c, queue: int(maphash.String(n.spread, string(cfg.Channel)) % publishers)}
 	err := s.restore(ctx)
 	if err == nil {
 		err = n.subscribe(c)
@@ -198,20 +205,32 @@ func (n *Node) Join(ctx context.Context, cfg ChannelConfig) (*Channel, error) {
 	if err == nil {
 		err = n.ask(ctx, func(l *loop) error { return l.join(s) })
 	}
-	n.mu.Lock()
 	if err != nil {
-		delete(n.joined, cfg.Channel)
-		unsubscribe := c.unsubscribe
-		n.mu.Unlock()
-		if unsubscribe != nil {
-			unsubscribe()
-		}
-		n.box.post(func(l *loop) { l.part(s) })
+		n.unsubscribe(c)
+		n.run(func(l *loop) { l.part(s) })
 		return nil, err
 	}
-	n.joined[cfg.Channel] = c
-	n.mu.Unlock()
 	return c, nil
+}
+
+// unsubscribe stops listening to a channel's topic.
+func (n *Node) unsubscribe(c *Channel) {
+	n.mu.Lock()
+	stop := c.unsubscribe
+	c.unsubscribe = nil
+	n.mu.Unlock()
+	if stop != nil {
+		stop()
+	}
+}
+
+// setJoined says who has a channel; nil frees it.
+func (n *Node) setJoined(ch ChannelID, c *Channel) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.joined[ch] = c; c == nil {
+		delete(n.joined, ch)
+	}
 }
 
 // reserve makes sure that a channel is joined once.
@@ -280,11 +299,12 @@ func (n *Node) Channel(id ChannelID) *Channel {
 
 // KnownChannels lists the channels that the store has, joined or not, by id.
 func (n *Node) KnownChannels(ctx context.Context) ([]ChannelID, error) {
-	ids, err := n.opts.Store.Channels(ctx)
-	if err != nil {
-		return nil, storeError(err)
-	}
-	return ids, nil
+	var ids []ChannelID
+	err := n.read(ctx, func(ctx context.Context) (err error) {
+		ids, err = n.opts.Store.Channels(ctx)
+		return err
+	})
+	return ids, err
 }
 
 // Status is the state of a node.
@@ -302,10 +322,18 @@ type Status struct {
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := n.ask(ctx, func(l *loop) error {
-		s = Status{Online: l.online, Suspended: l.suspended, StoreError: l.broken, Channels: len(l.sessions), Queued: len(n.out)}
+		s = Status{Online: l.online, Suspended: l.suspended, StoreError: l.broken, Channels: len(l.sessions), Queued: n.queued()}
 		return nil
 	})
 	return s, err
+}
+
+// queued counts the packets that wait for the transport.
+func (n *Node) queued() (count int) {
+	for _, queue := range n.out {
+		count += len(queue)
+	}
+	return count
 }
 
 // ask lets the loop run f and waits until what f did is durable.

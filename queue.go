@@ -8,6 +8,7 @@ import (
 
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
+	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/transport"
 )
 
@@ -19,11 +20,13 @@ const (
 	// what the protocol is for.
 	maxWaiting      = 8192
 	maxWaitingBytes = 32 << 20
-	// maxQueued bounds packets that wait for the transport. More are reported to
-	// the protocol as not sent, which tries again.
-	maxQueued = 4096
-	// publishers is how many packets are handed over to the transport at once.
+	// publishers is how many packets are handed over to the transport at once. Those
+	// of one channel leave one after the other: a sync that overtakes the content
+	// that it names looks like a loss.
 	publishers = 8
+	// maxQueued bounds packets that wait for one publisher. More are reported to
+	// the protocol as not sent, which tries again.
+	maxQueued = 2048
 	// maxInputs is how many inputs share a transaction.
 	maxInputs = 1024
 )
@@ -211,11 +214,11 @@ type outgoing struct {
 }
 
 // publish hands packets over to the transport until the node ends.
-func (n *Node) publish() {
+func (n *Node) publish(queue <-chan outgoing) {
 	for {
 		var o outgoing
 		select {
-		case o = <-n.out:
+		case o = <-queue:
 		case <-n.ended:
 			return
 		}
@@ -239,7 +242,7 @@ func (n *Node) publishOne(o *outgoing) (hint []byte, err error) {
 	}
 	e := transport.Envelope{Topic: o.s.cfg.Topic, Payload: o.payload,
 		Ephemeral: o.class != sds.ClassContent && o.class != sds.ClassResend}
-	err = n.air.call(ctx, func(ctx context.Context) error {
+	err = n.network(ctx, func(ctx context.Context) error {
 		hint, err = n.opts.Transport.Publish(ctx, e)
 		return err
 	})
@@ -254,8 +257,9 @@ func (n *Node) publishOne(o *outgoing) (hint []byte, err error) {
 	return hint, err
 }
 
-// air is the way to the transport: while it is closed nobody calls it.
-type air struct {
+// gate is the way to something that can be shut: the transport while the node is
+// suspended, the store after Close.
+type gate struct {
 	mu     sync.Mutex
 	idle   sync.Cond // no calls are under way
 	calls  int
@@ -263,44 +267,74 @@ type air struct {
 	cancel context.CancelFunc
 }
 
-func (a *air) open() {
-	a.mu.Lock()
-	a.idle.L = &a.mu
-	a.ctx, a.cancel = context.WithCancel(context.Background())
-	a.mu.Unlock()
+var errShut = errors.New("shut")
+
+func (g *gate) open() {
+	g.mu.Lock()
+	g.idle.L = &g.mu
+	g.ctx, g.cancel = context.WithCancel(context.Background())
+	g.mu.Unlock()
 }
 
-// close ends the calls under way and returns when none is left.
-func (a *air) close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.cancel()
-	for a.calls > 0 {
-		a.idle.Wait()
+// shut ends the calls under way and returns when none is left.
+func (g *gate) shut() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.cancel()
+	for g.calls > 0 {
+		g.idle.Wait()
 	}
 }
 
-// call runs f unless the way is closed, with a context that close cancels too.
-func (a *air) call(ctx context.Context, f func(context.Context) error) error {
-	a.mu.Lock()
-	open := a.ctx
+// call runs f with a context that shut cancels too. A gate that is shut is
+// errShut.
+func (g *gate) call(ctx context.Context, f func(context.Context) error) error {
+	g.mu.Lock()
+	open := g.ctx
 	if open.Err() != nil {
-		a.mu.Unlock()
-		return transport.ErrOffline
+		g.mu.Unlock()
+		return errShut
 	}
-	a.calls++
-	a.mu.Unlock()
+	g.calls++
+	g.mu.Unlock()
 	defer func() {
-		a.mu.Lock()
-		if a.calls--; a.calls == 0 {
-			a.idle.Broadcast()
+		g.mu.Lock()
+		if g.calls--; g.calls == 0 {
+			g.idle.Broadcast()
 		}
-		a.mu.Unlock()
+		g.mu.Unlock()
 	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(open, cancel)()
-	return f(ctx)
+	err := f(ctx)
+	if err != nil && open.Err() != nil {
+		return fmt.Errorf("%w: %w", errShut, err)
+	}
+	return err
+}
+
+// network calls the transport.
+func (n *Node) network(ctx context.Context, f func(context.Context) error) error {
+	err := n.air.call(ctx, f)
+	if errors.Is(err, errShut) {
+		return transport.ErrOffline
+	}
+	return err
+}
+
+// read calls the store for somebody else than the loop.
+func (n *Node) read(ctx context.Context, f func(context.Context) error) error {
+	err := n.reads.call(ctx, f)
+	switch {
+	case errors.Is(err, errShut):
+		return n.closedError()
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, store.ErrCorrupt), errors.Is(err, ErrCursorForgotten), err == nil:
+		return err
+	}
+	return storeError(err)
 }
 
 // news tells waiters that something was committed.

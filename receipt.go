@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/causeway-im/causeway/store"
 )
 
 // Receipt follows how far an own message has come. It is safe for concurrent
@@ -55,9 +57,13 @@ func (c *Channel) Receipt(id MessageID) *Receipt { return &Receipt{c: c, id: id}
 // Now returns what is known. An ephemeral message, or one that is not ours, has
 // no receipt: the error wraps store.ErrNotFound.
 func (r *Receipt) Now(ctx context.Context) (ReceiptNow, error) {
-	kept, err := r.c.n.opts.Store.Receipt(ctx, r.c.cfg.Channel, r.id)
+	var kept store.Receipt
+	err := r.c.n.read(ctx, func(ctx context.Context) (err error) {
+		kept, err = r.c.n.opts.Store.Receipt(ctx, r.c.cfg.Channel, r.id)
+		return err
+	})
 	if err != nil {
-		return ReceiptNow{}, fmt.Errorf("causeway: receipt of %s: %w", r.id, err)
+		return ReceiptNow{}, fmt.Errorf("receipt of %s: %w", r.id, err)
 	}
 	o := &kept.Outgoing
 	now := ReceiptNow{ID: r.id, Level: o.Level, Seen: len(kept.Persons), Of: len(o.Members), Persons: kept.Persons,

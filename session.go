@@ -16,6 +16,7 @@ type session struct {
 	core       *sds.Channel // nil while the store can't give it back
 	generation uint64       // of core: results for an older one are void
 	touched    bool
+	queue      int      // of its publisher
 	failure    error    // why the last commit failed
 	failures   int      // in a row
 	retryAt    sds.Time // until then the channel is left alone

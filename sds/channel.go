@@ -348,6 +348,20 @@ func (c *Channel) Sizes() Sizes {
 		len(c.held), len(c.answers), len(c.outgoing), len(c.peers), len(c.metIDs.index), len(c.timers.heap)}
 }
 
+// Missing returns how many messages are known not to be here, and how many of
+// them were given up for now. It looks at each.
+func (c *Channel) Missing() (missing, skipped int) {
+	for id, a := range c.awaited {
+		if c.parked[id] == nil {
+			missing++
+			if a.skipped {
+				skipped++
+			}
+		}
+	}
+	return missing, skipped
+}
+
 // next is splitmix64: small, and the same on every machine.
 func (c *Channel) next() uint64 {
 	c.rng += 0x9e3779b97f4a7c15

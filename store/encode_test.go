@@ -86,7 +86,7 @@ func TestRecordVersion1(t *testing.T) {
 		t.Errorf("got  %x\nwant %x", got, want)
 	}
 	g := Gap{Gap: sds.Gap{State: sds.GapLost, Sender: "b"}, At: -2}
-	if got, want := encodeGap(&g), []byte{1, 5, 1, 'b', 0, 3}; !bytes.Equal(got, want) {
+	if got, want := encodeGap(&g), []byte{1, 4, 1, 'b', 0, 3}; !bytes.Equal(got, want) {
 		t.Errorf("got  %x\nwant %x", got, want)
 	}
 }

@@ -86,9 +86,7 @@ func (s *SQL) write(ctx context.Context, f func(*session) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	err := s.transaction(ctx, nil, f)
-	s.audiences.settle(err == nil)
-	return err
+	return s.transaction(ctx, nil, f)
 }
 
 // view calls f in a transaction that sees one state of the store throughout.

@@ -11,38 +11,26 @@ import (
 // every level that it reaches. It is written once and found again by comparing
 // it with the last ones, which takes some 20 µs, or by its hash.
 
-// audienceRow is an audience that has a row.
+// audienceRow is an audience that has a row, or had one when it was last used:
+// its row is found by its hash.
 type audienceRow struct {
 	audience
 	channel, num int64
 	hash         [sha256.Size]byte
-	given        audience // the slices of this batch's caller; only compared by address
 }
 
-// audienceCache are the audiences of the last transactions, newest last.
-type audienceCache struct {
-	rows []*audienceRow
-	sure int // how many of them are committed
-}
+// audienceCache saves the hashing of audiences that were used of late, newest last.
+type audienceCache struct{ rows []*audienceRow }
 
 // maxAudiences is how many audiences are remembered: one for each channel that
 // is written to at the moment. 10,000 persons are 160 KB.
 const maxAudiences = 16
 
-func (a *audienceCache) forget() { *a = audienceCache{} }
-
-// settle keeps what the transaction added, or drops it when it failed.
-func (a *audienceCache) settle(committed bool) {
-	if !committed {
-		a.rows = a.rows[:a.sure]
+func (a *audienceCache) add(r *audienceRow) {
+	if len(a.rows) >= maxAudiences {
+		a.rows = slices.Delete(a.rows, 0, 1)
 	}
-	if extra := len(a.rows) - maxAudiences; extra > 0 {
-		a.rows = slices.Clone(a.rows[extra:])
-	}
-	for _, r := range a.rows {
-		r.given = audience{} // an address says nothing later
-	}
-	a.sure = len(a.rows)
+	a.rows = append(a.rows, r)
 }
 
 func (a *audienceCache) find(channel int64, members, stewards []sds.PersonID) *audienceRow {
@@ -56,8 +44,8 @@ func (a *audienceCache) find(channel int64, members, stewards []sds.PersonID) *a
 
 // audience returns the row of an audience, written when it is new.
 func (c *channelWriter) audience(members, stewards []sds.PersonID) (int64, error) {
-	if r := c.last; r != nil && sameList(r.given.members, members) && sameList(r.given.stewards, stewards) {
-		return r.num, nil
+	if c.last != nil && sameList(c.given.members, members) && sameList(c.given.stewards, stewards) {
+		return c.last.num, nil
 	}
 	cache := &c.store.audiences
 	r := cache.find(c.num, members, stewards)
@@ -65,10 +53,10 @@ func (c *channelWriter) audience(members, stewards []sds.PersonID) (int64, error
 		// The strings are shared with the caller: they never change.
 		r = &audienceRow{audience: audience{slices.Clone(members), slices.Clone(stewards)}, channel: c.num}
 		r.hash = r.digest()
-		cache.rows = append(cache.rows, r)
+		cache.add(r)
 	}
-	// The row is looked up even if it was written before: another store may have
-	// dropped the channel since.
+	// What is remembered may not be there: its transaction failed, or the channel
+	// was dropped, perhaps by another program.
 	find := func() (found bool, err error) {
 		return c.row(`SELECT num FROM {p}audience WHERE channel = ? AND hash = ?`, []any{c.num, r.hash[:]}, []any{&r.num})
 	}
@@ -78,9 +66,11 @@ func (c *channelWriter) audience(members, stewards []sds.PersonID) (int64, error
 			_, err = find()
 		}
 	}
-	r.given = audience{members, stewards}
-	c.last = r
-	return r.num, err
+	if err != nil {
+		return 0, err
+	}
+	c.last, c.given = r, audience{members, stewards}
+	return r.num, nil
 }
 
 // digest is what an audience is found by.

@@ -10,7 +10,8 @@ type channelWriter struct {
 	id      sds.ChannelID
 	num     int64
 	persons *personWriter // made when the first person comes
-	last    *audienceRow  // of this batch: records of one batch mostly share it
+	last    *audienceRow  // of the last record: those of one batch mostly share it
+	given   audience      // the lists of that record
 }
 
 func (c *channelWriter) write(b *ChannelBatch) error {

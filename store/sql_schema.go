@@ -81,7 +81,7 @@ func (s *SQL) version(ctx context.Context, steps []string) (version int, err err
 		ours[t] = true
 	}
 	if ours[s.prefix+"version"] {
-		err := s.db.QueryRowContext(ctx, s.text(`SELECT coalesce(max(version), 0) FROM {p}version`)).Scan(&version)
+		err = s.db.QueryRowContext(ctx, s.text(`SELECT coalesce(max(version), 0) FROM {p}version`)).Scan(&version)
 		if err != nil {
 			return 0, fmt.Errorf("%w: table %sversion is not ours: %w", ErrSchema, s.prefix, because(ctx, err))
 		}
@@ -97,7 +97,9 @@ func (s *SQL) version(ctx context.Context, steps []string) (version int, err err
 			}
 		}
 	}
-	_, err = s.db.ExecContext(ctx, s.text(`CREATE TABLE IF NOT EXISTS {p}version (version INTEGER PRIMARY KEY NOT NULL)`))
+	if !ours[s.prefix+"version"] {
+		_, err = s.db.ExecContext(ctx, s.text(`CREATE TABLE IF NOT EXISTS {p}version (version INTEGER PRIMARY KEY NOT NULL)`))
+	}
 	return version, err
 }
 

@@ -11,7 +11,6 @@ import (
 // Epoch implements Store.
 func (s *SQL) Epoch(ctx context.Context) (epoch uint64, err error) {
 	err = s.write(ctx, func(x *session) error {
-		s.audiences.forget() // another node may have dropped them
 		if _, err := x.exec(`UPDATE {p}counter SET value = value + 1 WHERE name = 'epoch'`); err != nil {
 			return err
 		}
@@ -191,7 +190,6 @@ func (x *session) channelBatch(b *ChannelBatch) error {
 
 // drop deletes a channel and everything of it.
 func (x *session) drop(ch sds.ChannelID) error {
-	x.store.audiences.forget()
 	id := blob(ch)
 	if _, err := x.exec(`DELETE FROM {p}event WHERE channel = ?`, id); err != nil {
 		return err
