@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/transport"
 )
 
@@ -201,6 +202,9 @@ func (s *session) confirmDue(l *loop) {
 // confirmed tells the channel that a store has an own message.
 func (s *session) confirmed(l *loop, id MessageID, hint []byte) {
 	delete(s.unproved.byID, id)
+	if hint != nil {
+		s.hints = append(s.hints, store.Hint{ID: id, Hint: hint})
+	}
 	s.core.Stored(l.now, id, hint)
 	l.touch(s)
 }

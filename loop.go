@@ -355,6 +355,9 @@ func (l *loop) handed(o *outgoing, hint []byte, err error) {
 	}
 	s.core.Handed(l.now, o.serial, hint, err)
 	if err == nil && (o.class == sds.ClassContent || o.class == sds.ClassResend) {
+		if o.class == sds.ClassContent && hint != nil {
+			s.hints = append(s.hints, store.Hint{ID: o.id, Hint: hint})
+		}
 		s.confirmLater(l, o.id, hint)
 	}
 	l.touch(s)

@@ -36,8 +36,9 @@ type session struct {
 	quietSince sds.Time // since when it is quiet, or nothing was asked
 	quietFor   sds.Time // how long a silence may last, in milliseconds
 	arrivals   uint64
-	missing    queries // by hint, from stores
-	unproved   queries // own messages that no store has confirmed
+	hints      []store.Hint // to be written
+	missing    queries      // by hint, from stores
+	unproved   queries      // own messages that no store has confirmed
 }
 
 // sending is a Send that waits for the end of the turn.
@@ -176,6 +177,7 @@ func (j *job) prepare(l *loop) error {
 		j.batch.Gaps = append(j.batch.Gaps, store.Gap{Gap: g, At: l.now})
 		j.add(l, gapEvent(&g))
 	}
+	j.batch.Hints, s.hints = s.hints, nil
 	if s.complete(l); s.completed {
 		j.batch.CompleteTo = s.completeTo
 		s.completed = false

@@ -57,7 +57,7 @@ func checkFollows(events []Event, newest Cursor) error {
 // empty tells whether a batch says nothing of its channel: such a channel is not
 // listed.
 func (c *ChannelBatch) empty() bool {
-	return c.Changes.Empty() && len(c.Sealed)+len(c.Transitions)+len(c.Gaps) == 0 && c.CompleteTo == 0
+	return c.Changes.Empty() && len(c.Sealed)+len(c.Transitions)+len(c.Gaps)+len(c.Hints) == 0 && c.CompleteTo == 0
 }
 
 // finallyForgotten returns the ids that a batch leaves forgotten: bytes that came

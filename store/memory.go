@@ -239,6 +239,12 @@ func (c *memoryChannel) apply(b *ChannelBatch) {
 		}
 		c.gaps[g.ID] = cloneGap(g)
 	}
+	for _, h := range b.Hints {
+		if m, ok := c.messages[h.ID]; ok {
+			m.Hint = slices.Clone(h.Hint)
+			c.messages[h.ID] = m
+		}
+	}
 	if b.CompleteTo != 0 {
 		c.completeTo = b.CompleteTo
 	}

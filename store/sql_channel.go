@@ -53,7 +53,23 @@ func (c *channelWriter) write(b *ChannelBatch) error {
 			return err
 		}
 	}
+	for i := range b.Hints {
+		if err := c.hint(&b.Hints[i]); err != nil {
+			return err
+		}
+	}
 	return nil
+}
+
+func (c *channelWriter) hint(h *Hint) error {
+	var known []sds.MessageRecord
+	err := c.messages(c.id, `SELECT `+messageColumns+` FROM {p}message m WHERE m.channel = ? AND m.id = ?`,
+		[]any{c.num, blob(h.ID)}, func(m sds.MessageRecord) { known = append(known, m) })
+	if err != nil || len(known) == 0 {
+		return err
+	}
+	known[0].Hint = h.Hint
+	return c.message(&known[0])
 }
 
 func (c *channelWriter) message(m *sds.MessageRecord) error {

@@ -110,8 +110,17 @@ type ChannelBatch struct {
 	Transitions []Transition
 	// Gaps replace those of the same id. GapRecovered and GapBelowJoin delete.
 	Gaps []Gap
+	// Hints are set in the records of messages; one without a record is passed
+	// over.
+	Hints []Hint
 	// CompleteTo is set if it is not 0.
 	CompleteTo sds.Time
+}
+
+// Hint retrieves a message from a store of the network: sds.MessageRecord.Hint.
+type Hint struct {
+	ID   sds.MessageID
+	Hint []byte
 }
 
 // Sealed is a message as its sender sealed it.

@@ -30,6 +30,7 @@ var channelTests = []test{
 	{"NoBytes", noBytes},
 	{"Digest", digest},
 	{"CompleteTo", completeTo},
+	{"Hints", hints},
 	{"Channels", channels},
 	{"Drop", drop},
 }
@@ -429,6 +430,18 @@ func completeTo(e *env) {
 	e.twice(func() { e.same("CompleteTo", e.load("c", 1).CompleteTo, sds.Time(1<<51)) })
 	e.change(store.ChannelBatch{Channel: "c", CompleteTo: -5}) // set, not raised
 	e.twice(func() { e.same("CompleteTo", e.load("c", 1).CompleteTo, sds.Time(-5)) })
+}
+
+func hints(e *env) {
+	e.messages(logged("a", 1, 1), logged("b", 2, 2))
+	e.change(store.ChannelBatch{Channel: "c", Hints: []store.Hint{{ID: "a", Hint: []byte("here")}, {ID: "unknown", Hint: []byte("x")}}})
+	e.twice(func() {
+		a, b := e.load("c", 9).State.Messages["a"], e.load("c", 9).State.Messages["b"]
+		e.same("Hint", string(a.Hint), "here")
+		e.same("Hint of another", string(b.Hint), string(logged("b", 2, 2).Hint))
+		e.same("the rest", a.Position, sds.Position(1))
+		e.same("Messages", len(e.load("c", 9).State.Messages), 2)
+	})
 }
 
 func channels(e *env) {

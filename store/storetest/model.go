@@ -46,7 +46,7 @@ func (m *model) commit(b *store.Batch, entries []appended) {
 			delete(m.channels, cb.Channel)
 			m.events = slices.DeleteFunc(m.events, func(e store.Event) bool { return e.Channel == cb.Channel })
 		}
-		if !cb.Changes.Empty() || len(cb.Sealed)+len(cb.Transitions)+len(cb.Gaps) > 0 || cb.CompleteTo != 0 {
+		if !cb.Changes.Empty() || len(cb.Sealed)+len(cb.Transitions)+len(cb.Gaps)+len(cb.Hints) > 0 || cb.CompleteTo != 0 {
 			if m.channels[cb.Channel] == nil {
 				m.channels[cb.Channel] = &modelChannel{own: map[sds.MessageID]sds.OutgoingRecord{}}
 			}
@@ -111,6 +111,12 @@ func (c *modelChannel) commit(b store.ChannelBatch) {
 		c.gaps = slices.DeleteFunc(c.gaps, func(old store.Gap) bool { return old.ID == g.ID })
 		if g.State != sds.GapRecovered && g.State != sds.GapBelowJoin {
 			c.gaps = append(c.gaps, g)
+		}
+	}
+	for _, h := range b.Hints {
+		if m, ok := c.state.Messages[h.ID]; ok {
+			m.Hint = h.Hint
+			c.state.Messages[h.ID] = m
 		}
 	}
 	if b.CompleteTo != 0 {

@@ -166,6 +166,9 @@ func (r *randomRun) channel(ch sds.ChannelID) store.ChannelBatch {
 		c.Gaps = append(c.Gaps, store.Gap{Gap: sds.Gap{ID: pick(r, "id", someIDs), State: sds.GapState(1 + r.upTo(5, "state")), Hint: r.bytes("hint")},
 			At: sds.Time(r.upTo(9, "at"))})
 	}
+	for range r.upTo(2, "hints") {
+		c.Hints = append(c.Hints, store.Hint{ID: pick(r, "id", someIDs), Hint: r.bytes("hint")})
+	}
 	if r.flip("complete") {
 		c.CompleteTo = sds.Time(r.upTo(9, "to"))
 	}
