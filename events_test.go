@@ -366,6 +366,7 @@ func TestEventsOfARepair(t *testing.T) {
 		w := newWorld(t, loopback.Options{}, "alice", "bob")
 		keepBack(w, "one", "bob", 1)
 		alice, bob := w.start("alice"), w.start("bob")
+		time.Sleep(time.Minute) // or else bob asks at once, as who comes online does
 		names := map[causeway.MessageID]string{alice.send("one").ID(): "one"}
 		two := alice.send("two")
 		names[two.ID()] = "two"
