@@ -8,72 +8,100 @@ import (
 	"time"
 )
 
-// Lines is a View that writes a line every few minutes of virtual time.
+// lineEvery is the time between two lines, stillEvery while nothing changes.
+const (
+	lineEvery  = 5 * time.Second
+	stillEvery = time.Minute
+)
+
+// Lines is a View that writes a line every few seconds while something changes,
+// and one for each note.
 type Lines struct {
 	w       io.Writer
 	started bool
 	next    time.Duration
-	cut     bool
+	noted   int
+	last    string // what stood behind the time
+	over    bool
 }
 
 // NewLines returns a view that writes to w.
 func NewLines(w io.Writer) *Lines { return &Lines{w: w} }
 
-// Show writes a line if it is time for one, or if the member that is cut off
-// went or came back.
+// Show writes the notes that are new, and a line if it is time for one.
 func (l *Lines) Show(s Status) error {
+	var b strings.Builder
 	if !l.started {
-		l.started, l.next = true, l.every(s)
-		if _, err := fmt.Fprintln(l.w, s.headline()); err != nil {
-			return err
+		l.started, l.next = true, lineEvery
+		b.WriteString(s.headline() + "\n")
+	}
+	for _, n := range s.Notes[l.noted:] {
+		fmt.Fprintf(&b, "%s  %s\n", clock(n.At), n.Text)
+	}
+	l.noted = len(s.Notes)
+	if over := s.over(); s.Elapsed >= l.next || over && !l.over {
+		l.over = over
+		if line := s.line(); line != l.last || s.Elapsed >= l.next+stillEvery-lineEvery {
+			fmt.Fprintf(&b, "%s  %s\n", clock(s.Elapsed), line)
+			l.last, l.next = line, (s.Elapsed/lineEvery+1)*lineEvery
 		}
 	}
-	cut := slices.ContainsFunc(s.Members, func(m MemberStatus) bool { return m.Cut })
-	if s.Elapsed < l.next && cut == l.cut {
+	if b.Len() == 0 {
 		return nil
 	}
-	l.cut = cut
-	l.next = (s.Elapsed/l.every(s) + 1) * l.every(s)
-	_, err := fmt.Fprintln(l.w, s.line())
+	_, err := io.WriteString(l.w, b.String())
 	return err
 }
 
-// line tells where the run stands, and who is not there.
+// line tells where the run stands.
 func (s *Status) line() string {
-	least, gaps := s.Written, 0
-	var away []string
-	for i, m := range s.Members {
+	least := len(s.Messages)
+	for _, m := range s.Members {
 		least = min(least, m.Has)
-		gaps += m.Gaps
-		if !m.Online {
-			away = append(away, fmt.Sprintf("; member %d is %s", i, strings.ToLower(m.mark())))
-		}
 	}
-	if n := len(away); n > 3 {
-		away = []string{fmt.Sprintf("; %d members are offline", n)}
-	}
-	return fmt.Sprintf("%s  written %s, had by each at least %s, known by all %s, gaps %d%s", clock(s.Elapsed),
-		number(s.Written), number(least), number(s.Known), gaps, strings.Join(away, ""))
+	digits := len(number(s.Total))
+	return fmt.Sprintf("%*s of %s written, %*s or more at every member, %*s reached all; misses: %s, open %s; lost %s",
+		digits, number(len(s.Messages)), number(s.Total), digits, number(least), digits, number(s.Known),
+		number(s.Found), number(s.open()), lostShare(s.Lost, s.Handed))
 }
 
-// every is the time between two lines: 5 minutes, or a twenty-fourth of a long
-// conversation.
-func (l *Lines) every(s Status) time.Duration {
-	return max(5*time.Minute, (s.Length / 24).Truncate(time.Minute))
+// open counts what members miss now, and know that they do.
+func (s *Status) open() int {
+	n := 0
+	for _, m := range s.Members {
+		n += m.Missing
+	}
+	return n
+}
+
+// over tells whether there is nothing left to find out.
+func (s *Status) over() bool {
+	return s.Known == s.Total && !slices.ContainsFunc(s.Members, func(m MemberStatus) bool { return m.Has < s.Total })
 }
 
 // headline says what is going on.
 func (s *Status) headline() string {
-	return fmt.Sprintf("%d members talk; each loses %s of what it is handed. Seed %d.", len(s.Members), percent(s.Loss), s.Seed)
+	return fmt.Sprintf("%d members, each loses %s of what it is handed; seed %d", len(s.Members), percent(s.Loss), s.Seed)
 }
 
-// mark says whether a member has a network.
+// mark says how a member is, "" if there is nothing to say.
 func (m *MemberStatus) mark() string {
+	var parts []string
 	switch {
 	case m.Cut:
-		return "CUT OFF"
-	case !m.Online:
-		return "OFFLINE"
+		parts = append(parts, "cut off")
+	case m.Away:
+		parts = append(parts, "offline")
+	case m.Behind > 0:
+		return "back, lacks " + number(m.Behind)
 	}
-	return "ONLINE"
+	for _, what := range []struct {
+		n    int
+		text string
+	}{{m.Unsent, "unsent"}, {m.Missing, "missing"}, {m.Waiting, "wait"}} {
+		if what.n > 0 && len(parts) < 2 {
+			parts = append(parts, number(what.n)+" "+what.text)
+		}
+	}
+	return strings.Join(parts, ", ")
 }

@@ -2,87 +2,126 @@ package demo
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
+
+	"github.com/causeway-im/causeway"
 )
 
 // View shows how a run goes on.
 type View interface {
+	// Show is called several times a second, and once in the end, by one goroutine.
+	// Its error ends the run.
 	Show(Status) error
 }
 
-// A terminal shows so many pictures a second of wall time: a run of the
-// built-in conversation takes about ten seconds.
-const (
-	pictures     = 20
-	conversation = 130 // pictures of the conversation at full speed
-	// After the return of the member that was cut off, and after the last
-	// message, virtual time is slow for a while: what was missed comes within
-	// seconds.
-	slowFor   = 70 * time.Second
-	slowStep  = 1500 * time.Millisecond
-	quietStep = 10 * time.Second // where nobody watches the steps
-)
+// showEvery is the time between two calls of View.Show.
+const showEvery = 100 * time.Millisecond
 
-// Quiet runs to the end, or until ctx is done. view, if it is not nil, is shown
-// the run after every few seconds of virtual time.
-func (r *Run) Quiet(ctx context.Context, view View) error {
-	for !r.Done() {
-		if err := r.frame(ctx, r.Elapsed()+quietStep, view); err != nil {
-			return err
-		}
+// Play plays the run, once, until it is over or ctx is done. view may be nil.
+// When it returns, nothing of the run is left but its result and, if they were
+// to be kept, the databases.
+func (r *Run) Play(ctx context.Context, view View) (err error) {
+	g, err := openGroup(ctx, r.opts, r.rec)
+	defer func() { err = errors.Join(err, g.close()) }()
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
 	}
-	return nil
-}
-
-// Watch runs to the end, or until ctx is done, and shows view a picture after
-// each step. With paced set it waits between the pictures, so that a person can
-// follow; the member that comes back, and the end, are shown in slow motion.
-func (r *Run) Watch(ctx context.Context, view View, paced bool) error {
-	ticks := make(<-chan time.Time)
-	if paced {
-		ticker := time.NewTicker(time.Second / pictures)
-		defer ticker.Stop()
-		ticks = ticker.C
-	}
-	for !r.Done() {
-		if err := r.frame(ctx, r.nextPicture(), view); err != nil {
-			return err
-		}
-		if !paced {
-			continue
-		}
-		select {
-		case <-ticks:
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-// nextPicture returns how far the run goes for the next picture.
-func (r *Run) nextPicture() time.Duration {
-	at, back := r.Elapsed(), r.CutTo()
-	full := max(r.Length()/conversation, 50*time.Millisecond)
-	slow := min(full, slowStep)
-	switch {
-	case at < back:
-		return min(at+full, back)
-	case at < back+slowFor:
-		return at + slow
-	case at < r.Length():
-		return min(at+full, r.Length())
-	case at < r.Length()+slowFor:
-		return at + slow
-	}
-	return at + patience/(2*pictures)
-}
-
-func (r *Run) frame(ctx context.Context, to time.Duration, view View) error {
-	if err := ctx.Err(); err != nil {
+	r.folder = g.folder
+	r.network.Store(g.network)
+	r.rec.begin()
+	if err := r.watched(ctx, view, func(ctx context.Context) error { return r.play(ctx, g) }); err != nil {
 		return err
 	}
-	if err := r.Advance(to); err != nil || view == nil {
+	r.ended = r.rec.elapsed()
+	r.audit, err = r.examine(ctx, g)
+	return err
+}
+
+// watched calls f, and shows view what happens until f returns.
+func (r *Run) watched(ctx context.Context, view View, f func(context.Context) error) error {
+	if view == nil {
+		return f(ctx)
+	}
+	ctx, stop := context.WithCancelCause(ctx)
+	shown := make(chan struct{})
+	go func() {
+		defer close(shown)
+		ticker := time.NewTicker(showEvery)
+		defer ticker.Stop()
+		for {
+			if err := view.Show(r.Status()); err != nil {
+				stop(err)
+			}
+			select {
+			case <-ticker.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	err := f(ctx)
+	stop(nil)
+	<-shown
+	if err != nil {
 		return err
 	}
 	return view.Show(r.Status())
+}
+
+// play lets everything happen that is planned, and waits for its effect.
+func (r *Run) play(ctx context.Context, g *group) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for _, s := range r.plan.steps {
+		timer.Reset(s.at - r.rec.elapsed())
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := r.step(ctx, g, s); err != nil {
+			return err
+		}
+	}
+	timer.Reset(r.opts.Patience)
+	for {
+		if r.done = r.rec.complete(r.plan.messages); r.done {
+			return nil
+		}
+		select {
+		case <-r.rec.changed:
+		case <-timer.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// step does one thing of the plan.
+func (r *Run) step(ctx context.Context, g *group, s step) error {
+	m := g.members[s.member]
+	switch s.do {
+	case say:
+		_, err := m.channel.Send(ctx, []byte(s.text), causeway.SendOptions{Want: causeway.Everyone})
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err != nil {
+			return fmt.Errorf("demo: member %d cannot send: %w", s.member, err)
+		}
+		return nil
+	case leave, join:
+		m.left = s.do == leave
+	case cutOff, reunite:
+		m.cut = s.do == cutOff
+	}
+	if online := !m.left && !m.cut; m.away == online {
+		m.away = !online
+		r.rec.online(s.member, online, m.cut)
+		m.end.SetOnline(online)
+	}
+	return nil
 }

@@ -3,154 +3,314 @@ package demo
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
+	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/sds"
-	"github.com/causeway-im/causeway/sim"
+	"github.com/causeway-im/causeway/store"
 )
 
 // calmFor is how long everybody must have stayed online after a message was
-// written for it to count as one that was sent while everybody was online. It
-// is longer than it takes everybody to get it, or nearly so.
-const calmFor = time.Minute
+// written for it to count as one that was sent while everybody was online. It is
+// longer than it takes everybody to get it, or nearly so.
+const calmFor = 10 * time.Second
 
-// recorder watches a group. It adds to the group's Stats what a demo wants to
-// tell beyond them: the figures of messages that were sent while everybody was
-// online, what single messages cost, and what deployed implementations would
-// have sent.
+// recorder collects what the witnesses see. It is safe for concurrent use.
 type recorder struct {
-	group   *sim.Group
-	tracks  map[sds.MessageID]*track
-	order   []*track // in the order of sending
-	offline int      // how many members are
-	drafts  []int    // by member: messages written and not yet sent
-	drafted int      // all that were drafts once
-	inOne   []int    // control bytes of each content message
-	other   sim.Deployed
-	err     error
+	mu         sync.Mutex
+	start      time.Time
+	members    []observed
+	index      map[causeway.ParticipantID]int
+	tracks     map[causeway.MessageID]*track
+	order      []*track // in the order of writing
+	offline    int      // how many members are
+	drafted    int      // messages that were written offline
+	known      int      // messages that are known to have reached all
+	detected   int      // times that a member found a message missing
+	repaired   int      // times that it came after that
+	notes      []Note
+	violations []string
+	changed    chan struct{} // has room for one token
+
+	// Since the member that was cut off is back: what it lacks of what was written
+	// before.
+	returned *comeback
 }
 
-// track follows one message.
+// observed is what one member has, as its store says.
+type observed struct {
+	log     []sds.Delivery              // in the order of arrival
+	gaps    map[causeway.MessageID]bool // missing and asked for
+	waiting map[causeway.MessageID]bool // arrived, without a place in the log
+	unsent  int                         // own messages that the network has not taken
+	away    bool
+	cut     bool
+}
+
+// comeback is how the member that was cut off catches up.
+type comeback struct {
+	member int
+	at     time.Time
+	owed   map[causeway.MessageID]bool
+	done   time.Time // zero while something is owed
+}
+
+// track follows one message. Sets of members are bits by index.
 type track struct {
+	id      causeway.MessageID
 	sender  int
-	sent    sds.Time
+	text    string
+	written time.Time
+	before  int  // how many messages the log of its sender had
 	calm    bool // everybody was online when it was written, and for a while after
-	content int  // bytes
-	first   sds.Time
-	full    sds.Time
-	noticed map[int]sds.Time // by member: found to be missing
-	arrived map[int]sds.Time
+	control int  // bytes of the packet beside the content
+	level   causeway.Level
+	first   time.Time         // somebody is known to have it
+	full    time.Time         // everybody is
+	held    uint64            // who has it
+	known   uint64            // who is known by its sender to have it
+	noticed map[int]time.Time // by member: found to be missing
+	arrived map[int]time.Time
 }
 
-func newRecorder(g *sim.Group) *recorder {
-	r := &recorder{group: g, tracks: map[sds.MessageID]*track{}, drafts: make([]int, len(g.Members))}
-	g.Observe = r.observe
+// Note is something worth a line.
+type Note struct {
+	At   time.Duration
+	Text string
+}
+
+func newRecorder(members int) *recorder {
+	r := &recorder{start: time.Now(), members: make([]observed, members), index: map[causeway.ParticipantID]int{},
+		tracks: map[causeway.MessageID]*track{}, changed: make(chan struct{}, 1)}
+	for i := range members {
+		r.members[i] = observed{gaps: map[causeway.MessageID]bool{}, waiting: map[causeway.MessageID]bool{}}
+		r.index[participant(i)] = i
+	}
 	return r
 }
 
-// online notes that a member's network goes or comes back.
-func (r *recorder) online(member int, online bool) {
+// begin sets the moment from which times count.
+func (r *recorder) begin() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.start = time.Now()
+}
+
+func (r *recorder) elapsed() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.start)
+}
+
+// note is called with mu held.
+func (r *recorder) note(format string, args ...any) {
+	r.notes = append(r.notes, Note{time.Since(r.start), fmt.Sprintf(format, args...)})
+}
+
+// violated notes that a promise was broken. It is called with mu held.
+func (r *recorder) violated(format string, args ...any) {
+	at := fmt.Sprintf("at %.3f s: ", time.Since(r.start).Seconds())
+	r.violations = append(r.violations, at+fmt.Sprintf(format, args...))
+}
+
+// counting checks receipts at the instant before they become durable: whoever
+// they count holds the message by now.
+func (r *recorder) counting(member int, events []causeway.Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, e := range events {
+		if e.Receipt == nil || len(e.Receipt.Persons) == 0 {
+			continue
+		}
+		t := r.tracks[e.ID]
+		if t == nil || t.sender != member {
+			r.violated("member %d has a receipt of message %s, which it did not write", member, e.ID)
+			continue
+		}
+		for _, person := range e.Receipt.Persons {
+			if i, ok := r.index[causeway.ParticipantID(person)]; !ok || t.held&(1<<i) == 0 {
+				r.violated("the receipt of message %s of member %d counts %s, who does not have it", e.ID, member, person)
+			}
+		}
+	}
+}
+
+// committed takes in what has become durable at a member.
+func (r *recorder) committed(member int, b *store.Batch, events []causeway.Event) {
+	now := time.Now()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range events {
+		if m := events[i].Message; m != nil && m.Own && events[i].Kind == causeway.EventDelivered {
+			r.wrote(member, m, now)
+		}
+	}
+	for _, ch := range b.Channels {
+		for _, s := range ch.Sealed {
+			r.holds(member, s, now)
+		}
+	}
+	for i := range events {
+		r.event(member, &events[i], now)
+	}
+	select {
+	case r.changed <- struct{}{}:
+	default:
+	}
+}
+
+// wrote begins to follow a message.
+func (r *recorder) wrote(member int, m *causeway.Message, now time.Time) {
+	o := &r.members[member]
+	t := &track{id: m.ID, sender: member, text: string(m.Content), written: now, before: len(o.log), calm: r.offline == 0,
+		level: causeway.Queued, held: 1 << member, noticed: map[int]time.Time{}, arrived: map[int]time.Time{}}
+	r.tracks[m.ID] = t
+	r.order = append(r.order, t)
+	o.unsent++
+	if o.away {
+		r.drafted++
+	}
+}
+
+// holds notes that a member has the bytes of a message.
+func (r *recorder) holds(member int, s store.Sealed, now time.Time) {
+	t := r.tracks[s.ID]
+	if t == nil {
+		r.violated("member %d has message %s, which nobody wrote", member, s.ID)
+		return
+	}
+	if t.sender == member {
+		t.control = len(s.Bytes) - len(t.text)
+		return
+	}
+	if t.held&(1<<member) != 0 {
+		return
+	}
+	t.held |= 1 << member
+	t.arrived[member] = now
+	if _, ok := t.noticed[member]; ok {
+		r.repaired++
+	}
+	if c := r.returned; c != nil && c.member == member && c.owed[s.ID] {
+		delete(c.owed, s.ID)
+		r.caughtUp(now)
+	}
+}
+
+func (r *recorder) event(member int, e *causeway.Event, now time.Time) {
+	o, t := &r.members[member], r.tracks[e.ID]
+	if t == nil && e.Gap == nil {
+		r.violated("member %d speaks of message %s, which nobody wrote", member, e.ID)
+		return
+	}
+	switch {
+	case e.Kind == causeway.EventArrived:
+		o.waiting[e.ID] = true
+	case e.Kind == causeway.EventDelivered:
+		delete(o.waiting, e.ID)
+		if int(e.Message.Position) != len(o.log)+1 {
+			r.violated("member %d has position %d after %d", member, e.Message.Position, len(o.log))
+		}
+		o.log = append(o.log, sds.Delivery{ID: e.ID, Sender: e.Message.Sender, Position: e.Message.Position, Content: e.Message.Content})
+	case e.Receipt != nil:
+		r.receipt(o, t, e.Receipt, now)
+	case e.Gap != nil:
+		r.gap(member, t, e.Gap, now)
+	}
+}
+
+func (r *recorder) receipt(o *observed, t *track, now *causeway.ReceiptNow, at time.Time) {
+	if t.level < causeway.Sent && now.Level >= causeway.Sent {
+		o.unsent--
+	}
+	t.level = max(t.level, now.Level)
+	for _, person := range now.Persons {
+		t.known |= 1 << r.index[causeway.ParticipantID(person)]
+	}
+	if t.first.IsZero() && now.Seen > 0 {
+		t.first = at
+	}
+	if t.full.IsZero() && now.Level == causeway.SeenByAll {
+		t.full = at
+		r.known++
+	}
+}
+
+func (r *recorder) gap(member int, t *track, g *causeway.Gap, now time.Time) {
+	gaps := r.members[member].gaps
+	if g.State != causeway.GapMissing && g.State != causeway.GapSkipped {
+		delete(gaps, g.ID)
+		return
+	}
+	gaps[g.ID] = true
+	if t == nil || t.held&(1<<member) != 0 {
+		return
+	}
+	if _, ok := t.noticed[member]; !ok {
+		t.noticed[member] = now
+		r.detected++
+	}
+}
+
+// online notes that a member's network goes or comes back, and whether that is
+// the cut.
+func (r *recorder) online(member int, online, cut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	o := &r.members[member]
+	wasCut := o.cut
+	o.away, o.cut = !online, cut
 	if online {
 		r.offline--
-		r.drafts[member] = 0
+		r.note("member %d is back%s", member, r.comesBack(member, wasCut))
 		return
 	}
 	r.offline++
 	for _, t := range slices.Backward(r.order) {
-		if r.group.Now().Sub(t.sent) >= calmFor {
+		if time.Since(t.written) >= calmFor {
 			break
 		}
 		t.calm = false
 	}
+	how := "goes offline"
+	if cut {
+		how = "is cut off, and goes on writing"
+	}
+	r.note("member %d %s", member, how)
 }
 
-func (r *recorder) observe(m *sim.Member, ready sds.Ready) {
-	now := r.group.Now()
-	for _, d := range ready.Deliveries {
-		if d.Own {
-			r.sent(m, d)
-		}
+// comesBack notes what a member lacks that was cut off, and says so.
+func (r *recorder) comesBack(member int, wasCut bool) string {
+	if !wasCut {
+		return ""
 	}
-	for _, a := range ready.Arrivals {
-		if t := r.tracks[a.ID]; t != nil {
-			t.arrived[m.Index] = now
-		}
-	}
-	for _, gap := range ready.Gaps {
-		if t := r.tracks[gap.ID]; t != nil && gap.State == sds.GapMissing && t.arrived[m.Index] == 0 && t.noticed[m.Index] == 0 {
-			t.noticed[m.Index] = now
-		}
-	}
-	for _, receipt := range ready.Receipts {
-		t := r.tracks[receipt.ID]
-		if t == nil {
-			continue
-		}
-		if t.first == 0 && receipt.Seen > 0 {
-			t.first = now
-		}
-		if t.full == 0 && receipt.Level == sds.LevelEveryone {
-			t.full = now
-		}
-	}
-	for _, p := range ready.Packets {
-		if t := r.tracks[p.ID]; t != nil && p.Class == sds.ClassContent {
-			r.inOne = append(r.inOne, len(p.Payload)-t.content)
-		}
-	}
-}
-
-// sent begins to follow a message, which a member has just written.
-func (r *recorder) sent(m *sim.Member, d sds.Delivery) {
-	t := &track{sender: m.Index, sent: r.group.Now(), calm: r.offline == 0, content: len(d.Content),
-		noticed: map[int]sds.Time{}, arrived: map[int]sds.Time{}}
-	r.tracks[d.ID] = t
-	r.order = append(r.order, t)
-	if !m.Online {
-		r.drafts[m.Index]++
-		r.drafted++
-	}
-	before := m.Log[:d.Position-1]
-	if err := r.other.Sent(m.ID, r.group.Now(), d.ID, d.Content, before); err != nil && r.err == nil {
-		r.err = fmt.Errorf("cost of deployed implementations: %w", err)
-	}
-}
-
-// latencies are how long things took, over a set of messages.
-type latencies struct {
-	messages                          int
-	detect, repair, firstAck, fullAck []time.Duration
-}
-
-// latencies collects those of all messages, or of those that were written while
-// everybody was online.
-func (r *recorder) latencies(calm bool) latencies {
-	var l latencies
+	c := &comeback{member: member, at: time.Now(), owed: map[causeway.MessageID]bool{}}
 	for _, t := range r.order {
-		if calm && !t.calm {
-			continue
-		}
-		l.messages++
-		for i := range r.group.Members {
-			l.missing(t, i)
-		}
-		if t.first != 0 {
-			l.firstAck = append(l.firstAck, t.first.Sub(t.sent))
-		}
-		if t.full != 0 {
-			l.fullAck = append(l.fullAck, t.full.Sub(t.sent))
+		if t.held&(1<<member) == 0 {
+			c.owed[t.id] = true
 		}
 	}
-	return l
+	r.returned = c
+	owed := len(c.owed)
+	r.caughtUp(c.at)
+	return fmt.Sprintf(": it lacks %s and has %s to send", plural(owed, "message", "messages"), number(r.members[member].unsent))
 }
 
-func (l *latencies) missing(t *track, member int) {
-	noticed, arrived := t.noticed[member], t.arrived[member]
-	if noticed == 0 {
-		return
+func (r *recorder) caughtUp(now time.Time) {
+	if c := r.returned; len(c.owed) == 0 && c.done.IsZero() {
+		c.done = now
+		r.note("member %d has caught up, %s after its return", c.member, short(now.Sub(c.at)))
 	}
-	l.detect = append(l.detect, noticed.Sub(t.sent))
-	if arrived != 0 {
-		l.repair = append(l.repair, arrived.Sub(noticed))
+}
+
+// complete tells whether every sender of n messages knows that everybody has
+// them, and every log has them all.
+func (r *recorder) complete(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.known < n {
+		return false
 	}
+	return !slices.ContainsFunc(r.members, func(o observed) bool { return len(o.log) < n })
 }

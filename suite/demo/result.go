@@ -6,37 +6,44 @@ import (
 	"io"
 	"time"
 
+	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sim"
 )
 
-// Result is what a run showed. Its JSON has no wall time in it.
+// Result is what a run showed. Times are of a real clock: they differ from run
+// to run.
 type Result struct {
 	Seed     uint64  `json:"seed"`
 	Members  int     `json:"members"`
 	Loss     float64 `json:"loss"`
 	Messages int     `json:"messages"`
 
-	Handed   int `json:"handed"`   // packets handed to members
+	Handed   int `json:"handed"`   // copies of packets handed to members who were online
 	Lost     int `json:"lost"`     // of them lost
+	Unheard  int `json:"unheard"`  // copies that did not reach a member who was offline
 	Missed   int `json:"missed"`   // times that a member found a message missing
 	Repaired int `json:"repaired"` // of them held in the end
 
 	Latencies
 	// AllOnline is about the messages that were written while everybody was
-	// online and stayed so for a minute.
+	// online and stayed so for ten seconds.
 	AllOnline AllOnline `json:"all_online"`
-	Cut       Cut       `json:"cut"`
+	Cut       *Cut      `json:"cut"` // null if nobody was cut off
+	Drafts    int       `json:"drafts"`
 
 	Packets map[string]int `json:"packets"` // by class, each broadcast once
 	Bytes   Bytes          `json:"bytes"`
 
-	Consistent     bool     `json:"consistent"`   // all logs are identical
-	Acknowledged   int      `json:"acknowledged"` // messages that everybody is known to have
-	Violations     []string `json:"violations"`   // of what the protocol promises
-	VirtualSeconds float64  `json:"virtual_seconds"`
-	OK             bool     `json:"ok"`
-	Failures       []string `json:"failures"` // why it is not OK
+	Consistent          bool     `json:"consistent"`   // all logs are identical, and whole
+	Acknowledged        int      `json:"acknowledged"` // messages that everybody is known to have
+	Violations          []string `json:"violations"`   // of what the protocol promises, receipts that count too many above all
+	ConversationSeconds float64  `json:"conversation_seconds"`
+	Seconds             float64  `json:"seconds"` // until everything was acknowledged, or patience was at an end
+	Databases           string   `json:"databases,omitempty"`
+	OK                  bool     `json:"ok"`
+	Failures            []string `json:"failures"` // why it is not OK
+	Overdue             []string `json:"overdue"`  // messages that are not known to have reached all
 }
 
 // Latencies are how long things took. Messages count from the moment when they
@@ -64,7 +71,6 @@ type Cut struct {
 	// CaughtUp is how long after its return the member had everything that had
 	// been written before; nil if it never had.
 	CaughtUp *int64 `json:"caught_up_ms"`
-	Drafts   int    `json:"drafts"` // messages that were written offline, by anybody
 }
 
 // Bytes counts each broadcast once, however many members hear it.
@@ -92,63 +98,107 @@ func percentiles(d []time.Duration) Percentiles {
 	return Percentiles{at(50), at(90), at(95), at(99), at(100)}
 }
 
+// latencies are how long things took, over a set of messages.
+type latencies struct {
+	messages                          int
+	detect, repair, firstAck, fullAck []time.Duration
+}
+
+// latencies collects those of all messages, or of those that were written while
+// everybody was online.
+func (r *recorder) latencies(calm bool) latencies {
+	var l latencies
+	for _, t := range r.order {
+		if calm && !t.calm {
+			continue
+		}
+		l.messages++
+		for i, noticed := range t.noticed {
+			l.detect = append(l.detect, noticed.Sub(t.written))
+			if arrived, ok := t.arrived[i]; ok {
+				l.repair = append(l.repair, arrived.Sub(noticed))
+			}
+		}
+		if !t.first.IsZero() {
+			l.firstAck = append(l.firstAck, t.first.Sub(t.written))
+		}
+		if !t.full.IsZero() {
+			l.fullAck = append(l.fullAck, t.full.Sub(t.written))
+		}
+	}
+	return l
+}
+
 func (l *latencies) percentiles() Latencies {
 	return Latencies{percentiles(l.detect), percentiles(l.repair), percentiles(l.firstAck), percentiles(l.fullAck)}
 }
 
-// Result returns what the run has shown so far. It is OK only if the run is done
-// and everything that was to be shown is so.
-func (r *Run) Result() Result {
-	s := &r.group.Stats
+// Result returns what the run has shown, after Play. It is OK only if everything
+// that was to be shown is so.
+func (r *Run) Result() (Result, error) {
 	all, calm := r.rec.latencies(false), r.rec.latencies(true)
-	res := Result{Seed: r.opts.Seed, Members: r.opts.Members, Loss: r.opts.Loss, Messages: s.Messages,
-		Handed: s.Handed, Lost: s.Lost, Missed: len(all.detect), Repaired: len(all.repair),
+	n := &r.audit.network
+	res := Result{Seed: r.opts.Seed, Members: r.opts.Members, Loss: r.opts.Loss, Messages: len(r.rec.order),
+		Handed: n.Handed - n.Offline, Lost: n.Lost, Unheard: n.Offline, Missed: len(all.detect), Repaired: len(all.repair),
 		Latencies: all.percentiles(),
 		AllOnline: AllOnline{calm.messages, len(calm.detect), len(calm.repair), calm.percentiles()},
-		Cut:       r.cutResult(),
-		Packets:   byClass(s.Packets), Bytes: r.bytes(),
-		Consistent: r.group.Consistent(), Acknowledged: s.Acknowledged(),
-		Violations: append([]string{}, r.group.Check.Violations...), VirtualSeconds: r.Elapsed().Seconds()}
+		Cut:       r.cutResult(), Drafts: r.rec.drafted, Packets: map[string]int{},
+		Consistent: r.audit.identical(r.plan.messages) && len(r.audit.problems) == 0, Acknowledged: r.audit.reached,
+		Violations:          append([]string{}, r.rec.violations...),
+		ConversationSeconds: r.plan.length.Seconds(), Seconds: r.ended.Seconds(), Overdue: append([]string{}, r.audit.overdue...)}
+	if r.opts.Keep != "" {
+		res.Databases = r.folder
+	}
+	if err := r.traffic(&res); err != nil {
+		return res, err
+	}
 	res.Failures = r.failures(&res)
 	res.OK = len(res.Failures) == 0
-	return res
+	return res, nil
 }
 
-func (r *Run) cutResult() Cut {
-	c := Cut{Member: r.cut, FromSeconds: r.CutFrom().Seconds(), ToSeconds: r.CutTo().Seconds(), Drafts: r.rec.drafted}
-	if d, ok := r.caughtUp(); ok {
-		ms := d.Milliseconds()
+func (r *Run) cutResult() *Cut {
+	if r.cut < 0 {
+		return nil
+	}
+	c := &Cut{Member: r.cut, FromSeconds: r.plan.cutFrom().Seconds(), ToSeconds: r.plan.cutTo().Seconds()}
+	if back := r.rec.returned; back != nil && !back.done.IsZero() {
+		ms := back.done.Sub(back.at).Milliseconds()
 		c.CaughtUp = &ms
 	}
 	return c
 }
 
-func (r *Run) bytes() Bytes {
-	s := &r.group.Stats
-	return Bytes{Content: s.Content, Control: s.Control(), ByClass: byClass(s.Bytes),
-		InMessageP50: percentile(r.rec.inOne, 50), InMessageP99: percentile(r.rec.inOne, 99),
-		JS: r.rec.other.JS, Nim: r.rec.other.Nim}
-}
-
-// percentile is sim.Percentile for numbers.
-func percentile(n []int, p float64) int {
-	d := make([]time.Duration, len(n))
-	for i := range n {
-		d[i] = time.Duration(n[i])
-	}
-	return int(sim.Percentile(d, p))
-}
-
 // classes are those of a group that sends nothing ephemeral, in the order of
 // the table.
-var classes = []sds.Class{sds.ClassContent, sds.ClassResend, sds.ClassRepair, sds.ClassRequest, sds.ClassAck, sds.ClassSync}
+var classes = []causeway.Class{sds.ClassContent, sds.ClassResend, sds.ClassRepair, sds.ClassRequest, sds.ClassAck, sds.ClassSync}
 
-func byClass(counts map[sds.Class]int) map[string]int {
-	m := map[string]int{}
+// traffic fills in what was sent, and what others would have sent.
+func (r *Run) traffic(res *Result) error {
+	b := &res.Bytes
+	b.ByClass = map[string]int{}
+	total := 0
 	for _, c := range classes {
-		m[c.String()] = counts[c]
+		for _, m := range r.audit.metrics {
+			res.Packets[c.String()] += int(m.Sent[c].Packets)
+			b.ByClass[c.String()] += int(m.Sent[c].Bytes)
+		}
+		total += b.ByClass[c.String()]
 	}
-	return m
+	var inOne []time.Duration
+	var other sim.Deployed
+	for _, t := range r.rec.order {
+		b.Content += len(t.text)
+		inOne = append(inOne, time.Duration(t.control))
+		log := r.rec.members[t.sender].log[:t.before]
+		if err := other.Sent(participant(t.sender), sds.At(t.written), t.id, []byte(t.text), log); err != nil {
+			return fmt.Errorf("demo: cost of deployed implementations: %w", err)
+		}
+	}
+	b.Control = total - b.Content
+	b.InMessageP50, b.InMessageP99 = int(sim.Percentile(inOne, 50)), int(sim.Percentile(inOne, 99))
+	b.JS, b.Nim = other.JS, other.Nim
+	return nil
 }
 
 // failures lists what the run should have shown and did not.
@@ -156,32 +206,39 @@ func (r *Run) failures(res *Result) []string {
 	list := []string{}
 	fail := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if !r.done {
-		fail("stopped at %s, before its end", r.Clock())
+		fail("the group was not done %s after the last message", short(r.opts.Patience))
 	}
-	if !res.Consistent {
+	if !r.audit.identical(r.plan.messages) {
 		fail("the logs differ: %s", r.difference())
+	}
+	for _, p := range r.audit.problems {
+		fail("%s", p)
 	}
 	if n := res.Messages - res.Acknowledged; n > 0 {
 		fail("%d of %d messages are not known to have reached all", n, res.Messages)
 	}
 	if n := len(res.Violations); n > 0 {
-		fail("%d violations of the protocol's promises, the first %s", n, res.Violations[0])
+		fail("%d violations of what is promised, the first %s", n, res.Violations[0])
 	}
 	return list
 }
 
 // difference says who has most and least.
 func (r *Run) difference() string {
-	low, high := r.group.Members[0], r.group.Members[0]
-	for _, m := range r.group.Members {
-		if len(m.Log) < len(low.Log) {
-			low = m
+	low, high := 0, 0
+	count := func(i int) uint64 { return r.audit.digests[i].Count }
+	for i := range r.audit.digests {
+		if count(i) < count(low) {
+			low = i
 		}
-		if len(m.Log) > len(high.Log) {
-			high = m
+		if count(i) > count(high) {
+			high = i
 		}
 	}
-	return fmt.Sprintf("member %d has %d messages, member %d %d", low.Index, len(low.Log), high.Index, len(high.Log))
+	if count(low) == count(high) {
+		return fmt.Sprintf("all have %d messages, but not the same, of %d", count(low), r.plan.messages)
+	}
+	return fmt.Sprintf("member %d has %d messages, member %d has %d, of %d", low, count(low), high, count(high), r.plan.messages)
 }
 
 // WriteJSON writes r as one indented JSON object.

@@ -1,10 +1,11 @@
 package demo
 
 import (
-	"maps"
+	"slices"
 	"time"
 
-	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway"
+	"github.com/causeway-im/causeway/sim"
 )
 
 // Status is where a run stands.
@@ -13,32 +14,69 @@ type Status struct {
 	Loss            float64
 	Elapsed, Length time.Duration
 	Total           int // messages of the conversation
-	Written         int // messages so far, drafts included
-	Known           int // of them known to their senders to have reached all
-	Handed, Lost    int
-	Packets         map[sds.Class]int
+	Messages        []MessageStatus
 	Members         []MemberStatus
-	Said            string // the last message and who wrote it
+	Known           int // messages that are known by their senders to have reached all
+	Found, Closed   int // misses that were detected, and of them those that were repaired
+	Handed, Lost    int // copies of packets that members were handed while online, and those that were lost
+	FirstAck        time.Duration
+	FullAck         time.Duration // medians so far; 0 if there is none
+	Notes           []Note
+}
+
+// MessageStatus is what is known about one message, in the order of writing.
+type MessageStatus struct {
+	Sender int
+	Text   string
+	Held   uint64 // who has it, as bits by member
+	Known  uint64 // who of them is known by its sender to have it
+	Unsent bool   // the network has not taken it
 }
 
 // MemberStatus is what one member has.
 type MemberStatus struct {
-	Has    int // messages in its log
-	Gaps   int // messages that it knows to be missing
-	Drafts int // messages that wait for the network
-	Online bool
-	Cut    bool // it is the member that is cut off, now
+	Has     int // messages in its log
+	Missing int // messages that it knows to be missing
+	Waiting int // messages that arrived and wait for others
+	Unsent  int // own messages that wait for the network
+	Away    bool
+	Cut     bool // it is the member that is cut off, now
+	Behind  int  // messages that it still lacks of those written while it was cut off
 }
 
 // Status returns where the run stands.
 func (r *Run) Status() Status {
-	s := &r.group.Stats
-	status := Status{Seed: r.opts.Seed, Loss: r.opts.Loss, Elapsed: r.Elapsed(), Length: r.Length(),
-		Total: r.trace.Messages(), Written: s.Messages, Known: s.Acknowledged(), Handed: s.Handed, Lost: s.Lost,
-		Packets: maps.Clone(s.Packets), Said: r.said}
-	for _, m := range r.group.Members {
-		status.Members = append(status.Members, MemberStatus{Has: len(m.Log), Gaps: m.Channel.Sizes().Awaited,
-			Drafts: r.rec.drafts[m.Index], Online: m.Online, Cut: r.cutNow && m.Index == r.cut})
+	s := r.rec.status()
+	s.Seed, s.Loss, s.Length, s.Total = r.opts.Seed, r.opts.Loss, r.plan.length, r.plan.messages
+	if network := r.network.Load(); network != nil {
+		n := network.Stats()
+		s.Handed, s.Lost = n.Handed-n.Offline, n.Lost
 	}
-	return status
+	return s
+}
+
+func (r *recorder) status() Status {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := Status{Elapsed: time.Since(r.start), Known: r.known, Found: r.detected, Closed: r.repaired, Notes: slices.Clone(r.notes)}
+	var first, full []time.Duration
+	for _, t := range r.order {
+		s.Messages = append(s.Messages, MessageStatus{t.sender, t.text, t.held, t.known, t.level < causeway.Sent})
+		if !t.first.IsZero() {
+			first = append(first, t.first.Sub(t.written))
+		}
+		if !t.full.IsZero() {
+			full = append(full, t.full.Sub(t.written))
+		}
+	}
+	s.FirstAck, s.FullAck = sim.Percentile(first, 50), sim.Percentile(full, 50)
+	for i := range r.members {
+		o := &r.members[i]
+		m := MemberStatus{Has: len(o.log), Missing: len(o.gaps), Waiting: len(o.waiting), Unsent: o.unsent, Away: o.away, Cut: o.cut}
+		if c := r.returned; c != nil && c.member == i {
+			m.Behind = len(c.owed)
+		}
+		s.Members = append(s.Members, m)
+	}
+	return s
 }

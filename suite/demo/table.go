@@ -17,6 +17,9 @@ func (r *Result) WriteTable(w io.Writer, colour bool) error {
 	t.traffic(r)
 	t.deployed(r)
 	t.verdict(r)
+	if r.Databases != "" {
+		t.printf("\nThe members' databases are in %s\n", r.Databases)
+	}
 	_, err := io.WriteString(w, t.String())
 	return err
 }
@@ -34,18 +37,21 @@ func (t *table) title(format string, args ...any) {
 }
 
 func (t *table) head(r *Result) {
-	length := time.Duration(r.VirtualSeconds * float64(time.Second))
-	t.title("%d members wrote %s messages in %s; loss %s, seed %d",
-		r.Members, number(r.Messages), clock(length), percent(r.Loss), r.Seed)
-	caughtUp := "has not caught up since"
-	if ms := r.Cut.CaughtUp; ms != nil {
-		caughtUp = "had caught up " + short(time.Duration(*ms)*time.Millisecond) + " later"
+	t.title("%d members wrote %s in %s; loss %s, seed %d",
+		r.Members, plural(r.Messages, "message", "messages"), clock(seconds(r.ConversationSeconds)), percent(r.Loss), r.Seed)
+	if c := r.Cut; c != nil {
+		caughtUp := "has not caught up since"
+		if c.CaughtUp != nil {
+			caughtUp = "had caught up " + short(time.Duration(*c.CaughtUp)*time.Millisecond) + " later"
+		}
+		t.printf("member %d was cut off from %s to %s and %s\n", c.Member, clock(seconds(c.FromSeconds)), clock(seconds(c.ToSeconds)), caughtUp)
 	}
-	t.printf("member %d was cut off from %s to %s and %s\n\n", r.Cut.Member,
-		clock(seconds(r.Cut.FromSeconds)), clock(seconds(r.Cut.ToSeconds)), caughtUp)
-	t.printf("packets handed over %11s    lost %10s    %s\n", number(r.Handed), number(r.Lost), lostShare(r.Lost, r.Handed))
+	if r.OK {
+		t.printf("%s after the last message every sender knew that all had everything\n", short(seconds(r.Seconds-r.ConversationSeconds)))
+	}
+	t.printf("\npackets handed over %11s    lost %10s    %s\n", number(r.Handed), number(r.Lost), lostShare(r.Lost, r.Handed))
 	t.printf("misses detected %15s    repaired %6s\n", number(r.Missed), number(r.Repaired))
-	t.printf("messages written offline %6s\n\n", number(r.Cut.Drafts))
+	t.printf("messages written offline %6s    packets not heard offline %s\n\n", number(r.Drafts), number(r.Unheard))
 }
 
 func (t *table) latencies(r *Result) {
@@ -53,7 +59,7 @@ func (t *table) latencies(r *Result) {
 	t.rows(&r.Latencies)
 	t.title("%s while all were online*", plural(r.AllOnline.Messages, "message", "messages"))
 	t.rows(&r.AllOnline.Latencies)
-	t.printf("* and for a minute after; above, who was cut off sets the long times\n\n")
+	t.printf("* and for %s after; above, who was cut off sets the long times\n\n", short(calmFor))
 }
 
 func (t *table) rows(l *Latencies) {
@@ -112,14 +118,25 @@ func (t *table) deployed(r *Result) {
 		"   the same messages, over the same logs, in their formats\n\n")
 }
 
+// verdict says what was found out, fact by fact.
 func (t *table) verdict(r *Result) {
 	if r.OK {
 		t.printf("%s all %d logs are identical, every message is known to its sender to have\n"+
-			"reached all, and the checker saw no violation.\n", t.style.paint(green, "OK:"), r.Members)
+			"reached all, and no receipt ever counted a member before it had the message.\n", t.style.paint(green, "OK:"), r.Members)
 		return
 	}
 	t.printf("%s %s.\n", t.style.paint(red, "FAILED:"), strings.Join(r.Failures, ";\n  "))
+	for i, line := range r.Overdue {
+		if i == maxOverdue {
+			t.printf("  … and %s more\n", number(len(r.Overdue)-i))
+			break
+		}
+		t.printf("  %s\n", line)
+	}
 }
+
+// maxOverdue is how many of the messages that have not reached all are listed.
+const maxOverdue = 10
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
@@ -170,4 +187,13 @@ func short(d time.Duration) string {
 		return fmt.Sprintf("%dm%02ds", d/time.Minute, d%time.Minute/time.Second)
 	}
 	return fmt.Sprintf("%dh%02dm", d/time.Hour, d%time.Hour/time.Minute)
+}
+
+// clock writes d as m:ss, or h:mm:ss.
+func clock(d time.Duration) string {
+	s := int(d / time.Second)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
 }

@@ -2,155 +2,194 @@ package demo
 
 import (
 	"bytes"
-	"context"
+	"errors"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
-
-	"github.com/causeway-im/causeway/sds"
 )
 
 // status is a moment of a group, one of whose members is cut off.
 func status(members int) Status {
-	s := Status{Seed: 9, Loss: 0.2, Elapsed: 41 * time.Minute, Length: 2 * time.Hour, Total: 1200, Written: 1100, Known: 950,
-		Handed: 100_000, Lost: 19_900, Packets: map[sds.Class]int{sds.ClassContent: 1090, sds.ClassAck: 4321},
-		Said: "member 3: \x1b]0;title\aहैलो " + strings.Repeat("long ", 50)}
-	for i := range members {
-		s.Members = append(s.Members, MemberStatus{Has: 1100 - i%7, Gaps: i % 7, Online: true})
+	s := Status{Seed: 9, Loss: 0.2, Elapsed: 41 * time.Second, Length: time.Minute, Total: 1200, Known: 1000, Found: 345, Closed: 340,
+		Handed: 100_000, Lost: 19_900, FirstAck: 340 * time.Millisecond, FullAck: 3120 * time.Millisecond,
+		Notes: []Note{{20 * time.Second, "member 0 is odd"}, {30 * time.Second, "member 1 is cut off"}}}
+	all := ^uint64(0) >> (64 - members)
+	for i := range 1100 {
+		m := MessageStatus{Sender: i % members, Text: "\x1b]0;title\aहैलो 日本 " + strings.Repeat("long ", 50), Held: all, Known: all &^ (1 << (i % members))}
+		if i > 1000 {
+			m.Held, m.Known = all&^(1<<(members/2)), 0
+		}
+		s.Messages = append(s.Messages, m)
 	}
-	s.Members[members/2] = MemberStatus{Has: 800, Drafts: 12, Cut: true}
+	for i := range members {
+		s.Members = append(s.Members, MemberStatus{Has: 1100 - i%7, Missing: i % 7, Waiting: 3 * (i % 7)})
+	}
+	s.Members[members/2] = MemberStatus{Has: 800, Unsent: 12, Missing: 3, Away: true, Cut: true}
 	return s
 }
 
 var escapes = regexp.MustCompile("\x1b\\[[?0-9;]*[A-Za-z]")
 
-// picture returns the lines of a picture without what is not seen.
-func picture(t *testing.T, s Status, colour bool, width, height int) (lines []string, raw string) {
-	t.Helper()
-	var b bytes.Buffer
-	screen := NewScreen(&b, colour, func() (int, int) { return width, height })
-	if err := screen.Show(s); err != nil {
-		t.Fatal(err)
+// width is how many columns a terminal needs for a line.
+func width(line string) int {
+	n := 0
+	for _, c := range line {
+		n += columns(c)
 	}
-	text := strings.TrimSuffix(escapes.ReplaceAllString(b.String(), ""), "\n")
-	return strings.Split(text, "\n"), b.String()
+	return n
 }
 
-// TestScreenFits draws groups of all sizes on terminals of many: no line may
+// TestPictureFits draws groups of all sizes on terminals of many: no line may
 // wrap, no picture may scroll, and nobody who is cut off may be left out.
-func TestScreenFits(t *testing.T) {
+func TestPictureFits(t *testing.T) {
 	for members := MinMembers; members <= MaxMembers; members++ {
-		for _, size := range [][2]int{{MinWidth, MinHeight}, {80, 24}, {120, 40}, {300, 100}} {
-			lines, _ := picture(t, status(members), true, size[0], size[1])
-			if len(lines) >= size[1] {
+		s := status(members)
+		for _, size := range [][2]int{{MinWidth, MinHeight}, {60, 20}, {80, 24}, {120, 40}, {300, 100}} {
+			lines := s.Picture(size[0], size[1], true)
+			text := escapes.ReplaceAllString(strings.Join(lines, "\n"), "")
+			if len(lines) > size[1] {
 				t.Errorf("%d members: %d lines on a terminal of %d", members, len(lines), size[1])
 			}
-			for _, line := range lines {
-				if utf8.RuneCountInString(line) >= size[0] || strings.ContainsAny(line, "\x1b\a\t") {
-					t.Errorf("%d members, width %d: %q", members, size[0], line)
+			for line := range strings.Lines(text) {
+				if width(strings.TrimSuffix(line, "\n")) >= size[0] || strings.ContainsAny(line, "\x1b\a\t") {
+					t.Errorf("%d members, width %d: %d, %q", members, size[0], width(line), line)
 				}
 			}
-			if text := strings.Join(lines, "\n"); !strings.Contains(text, "CUT OFF 12 drafts") {
-				t.Errorf("%d members, %v: nobody is cut off in\n%s", members, size, text)
+			for _, want := range []string{"cut off, 12 unsent", "missing, ", "]0;title", "has", "lost 19.9 %"} {
+				if !strings.Contains(text, want) && (members > 2 || want != "missing, ") && (size[0] < 80 || want != "lost 19.9 %") {
+					t.Errorf("%d members, %v: %q is missing in\n%s", members, size, want, text)
+				}
 			}
 		}
 	}
 }
 
-func TestScreen(t *testing.T) {
-	lines, raw := picture(t, status(3), false, 80, 24)
+// conversation is a small moment of which every sign is known.
+func conversation() Status {
+	return Status{Members: []MemberStatus{{Has: 3}, {Has: 4, Missing: 1}, {Has: 2, Away: true, Cut: true, Unsent: 1}}, Total: 5, Known: 1,
+		Loss: 0.125, Seed: 3, Elapsed: 83 * time.Second, Length: time.Minute,
+		Messages: []MessageStatus{
+			{Sender: 0, Text: "first", Held: 0b111, Known: 0b110},
+			{Sender: 1, Text: "second", Held: 0b011, Known: 0},
+			{Sender: 2, Text: "third", Held: 0b100, Unsent: true},
+			{Sender: 0, Text: "fourth", Held: 0b011, Known: 0b010},
+		}}
+}
+
+func TestPicture(t *testing.T) {
+	s := conversation()
+	text := strings.Join(s.Picture(70, 24, false), "\n")
 	for _, want := range []string{
-		"3 members talk; each loses 20 % of what it is handed. Seed 9.",
-		"0:41:00 of 2:00:00 ━━━", "member 0  ████", "has 1,100 of 1,100  gaps 0   ONLINE", "gaps 2   ONLINE",
-		"█▒▒▒▒", "has   800 of 1,100  gaps 0   CUT OFF 12 drafts",
-		"known by all 950 of 1,100    handed over 100,000, lost 19,900 (19.9 %)",
-		"packets  content 1,090  resend 0  repair 0  request 0  ack 4,321  sync 0",
+		"3 members, each loses 12.5 % of what it is handed; seed 3\n",
+		"1:23 ━", "─ 4 of 5 written, 1 reached all\n",
+		" 0  first ", " –●● 2 of 2\n", " 1  second ", " ○–· 0 of 2\n", " 2  third ", " ··– unsent\n", " 0  fourth", " –●· 1 of 2\n",
+		"4  1 missing\n", "2  cut off, 1 unsent\n", "012\n",
+		"lost 0 of 0 packets (0.0 %) · misses: 0 found, 0 repaired, 1 open\nmedian: first acknowledgement –, all –",
 	} {
-		if !strings.Contains(strings.Join(lines, "\n"), want) {
-			t.Errorf("%q is missing in\n%s", want, strings.Join(lines, "\n"))
+		if !strings.Contains(text+"\n", want) {
+			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
-	if regexp.MustCompile("\x1b\\[[0-9;]*m").MatchString(raw) {
+	if strings.Contains(text, "\x1b") {
 		t.Error("colours were not wanted")
 	}
-	if _, raw := picture(t, status(3), true, 80, 24); !strings.Contains(raw, "\x1b[31mCUT OFF\x1b[0m") {
+	if raw := strings.Join(s.Picture(70, 24, true), "\n"); !strings.Contains(raw, "\x1b[31mcut off, 1 unsent\x1b[0m") {
 		t.Errorf("no red in %q", raw)
-	}
-	late := status(3)
-	late.Elapsed = 3 * time.Hour
-	if lines, _ := picture(t, late, false, 80, 24); !strings.Contains(lines[3], "3:00:00, after the end ━") {
-		t.Errorf("the clock says %q", lines[3])
 	}
 }
 
-// TestScreenRedraws goes back over the picture before, and gives the cursor back.
-func TestScreenRedraws(t *testing.T) {
+// TestStrip says how messages become cells, one for each or several in one.
+func TestStrip(t *testing.T) {
+	s := conversation()
+	p := &painter{Status: &s}
+	for _, tt := range []struct {
+		member, width int
+		want          string
+	}{
+		{0, 5, "█▓·█·"}, {1, 5, "██·█·"}, {2, 5, "█░▓░·"}, // each its own
+		{0, 10, "██▓▓··██··"},
+		{0, 2, "▓█"}, {2, 2, "▒░"}, {1, 1, "█"}, {2, 1, "▒"},
+	} {
+		if got := p.strip(tt.member, tt.width); got != tt.want {
+			t.Errorf("member %d in %d cells: %q, want %q", tt.member, tt.width, got, tt.want)
+		}
+	}
+}
+
+// TestScreen opens a page of its own, redraws it, clears it when the terminal
+// changes, and gives the terminal back.
+func TestScreen(t *testing.T) {
 	var b bytes.Buffer
-	screen := NewScreen(&b, false, func() (int, int) { return 80, 24 })
+	wide := 80
+	screen := NewScreen(&b, false, func() (int, int) { return wide, 24 })
 	if err := screen.Close(); err != nil || b.Len() > 0 {
 		t.Errorf("%v, %q before the first picture", err, &b)
 	}
-	for range 2 {
+	for _, wide = range []int{80, 80, 120} {
 		if err := screen.Show(status(8)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := screen.Close(); err != nil {
-		t.Fatal(err)
-	}
-	text := b.String()
-	if n := strings.Count(text, "\x1b[16A\r"); n != 1 {
-		t.Errorf("went up 16 lines %d times in %q", n, text)
-	}
-	if !strings.HasPrefix(text, hideCursor) || !strings.HasSuffix(text, showCursor+"\n") || strings.Count(text, hideCursor) != 1 {
-		t.Errorf("the cursor in %q", text)
-	}
-}
-
-func TestLines(t *testing.T) {
-	r, err := New(Options{Members: 8, Loss: 0.2, Seed: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b bytes.Buffer
-	if err := r.Quiet(context.Background(), NewLines(&b)); err != nil {
-		t.Fatal(err)
-	}
-	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
-	if len(lines) != 1+22+2 { // a headline, 22 times 5 minutes, and the cut's begin and end
-		t.Errorf("%d lines:\n%s", len(lines), &b)
-	}
-	for _, want := range []string{"8 members talk; each loses 20 %", "\n0:05:00  written 5, had by each at least ",
-		"\n0:37:10  written 78,", "gaps 0; member 0 is cut off\n0:40:00 ", "\n1:14:10  written 107,"} {
-		if !strings.Contains(b.String(), want) {
-			t.Errorf("%q is missing in\n%s", want, &b)
-		}
-	}
-	s := status(8)
-	for i := range 5 {
-		s.Members[i].Online = false
-	}
-	if got := s.line(); !strings.HasSuffix(got, "; 5 members are offline") {
-		t.Errorf("line %q", got)
-	}
-	if every := (&Lines{}).every(Status{Length: 16 * time.Hour}); every != 40*time.Minute {
-		t.Errorf("a line every %v", every)
-	}
-}
-
-// TestPictures counts how long a person would watch.
-func TestPictures(t *testing.T) {
-	for seed := uint64(1); seed <= 5; seed++ {
-		r, err := New(Options{Members: 8, Loss: 0.2, Seed: seed})
-		if err != nil {
+	for range 2 {
+		if err := screen.Close(); err != nil {
 			t.Fatal(err)
 		}
-		n := 0
-		err = r.Watch(context.Background(), viewFunc(func(Status) error { n++; return nil }), false)
-		if wall := time.Duration(n) * time.Second / pictures; err != nil || wall < 8*time.Second || wall > 12*time.Second {
-			t.Errorf("seed %d: %v, %d pictures take %v", seed, err, n, wall)
+	}
+	text := b.String()
+	if !strings.HasPrefix(text, openScreen) || !strings.HasSuffix(text, closeScreen) || strings.Count(text, openScreen) != 1 ||
+		strings.Count(text, closeScreen) != 1 || strings.Count(text, home) != 3 || strings.Count(text, clearAll) != 2 {
+		t.Errorf("%q", text)
+	}
+	if regexp.MustCompile("\x1b\\[[0-9;]*m").MatchString(text) {
+		t.Error("colours were not wanted")
+	}
+	broken := NewScreen(badWriter{}, false, func() (int, int) { return 80, 24 })
+	if err := broken.Show(status(2)); err == nil {
+		t.Error("no error")
+	}
+}
+
+type badWriter struct{}
+
+func (badWriter) Write([]byte) (int, error) { return 0, errors.New("broken pipe") }
+
+// TestLines writes a line every five seconds while something changes, once a
+// minute otherwise, and the notes when they come.
+func TestLines(t *testing.T) {
+	var b bytes.Buffer
+	lines := NewLines(&b)
+	for second := range 140 {
+		s := conversation()
+		s.Elapsed = time.Duration(second) * time.Second
+		if second < 12 {
+			s.Found = second
 		}
+		if second >= 7 {
+			s.Notes = []Note{{6500 * time.Millisecond, "member 2 is cut off"}}
+		}
+		if second >= 133 {
+			s.Known = 5
+			for i := range s.Members {
+				s.Members[i].Has = 5
+			}
+		}
+		if err := lines.Show(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := `3 members, each loses 12.5 % of what it is handed; seed 3
+0:05  4 of 5 written, 2 or more at every member, 1 reached all; misses: 5, open 1; lost 0.0 %
+0:06  member 2 is cut off
+0:10  4 of 5 written, 2 or more at every member, 1 reached all; misses: 10, open 1; lost 0.0 %
+0:15  4 of 5 written, 2 or more at every member, 1 reached all; misses: 0, open 1; lost 0.0 %
+1:15  4 of 5 written, 2 or more at every member, 1 reached all; misses: 0, open 1; lost 0.0 %
+2:13  4 of 5 written, 4 or more at every member, 5 reached all; misses: 0, open 1; lost 0.0 %
+`
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", &b, want)
+	}
+	if err := NewLines(badWriter{}).Show(conversation()); err == nil {
+		t.Error("no error")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -16,51 +17,69 @@ import (
 	"github.com/causeway-im/causeway/suite/demo"
 )
 
-// demoFlags are the choices on the command line of the demo.
+// demoFlags are the choices on the command line that are not those of a run.
 type demoFlags struct {
-	trace        string
-	asJSON, fast bool
+	trace   string
+	offline offlineFlag
+	asJSON  bool
 }
 
-func newDemo() *cobra.Command {
-	return newDemoOf(demo.Options{Members: 8, Loss: 0.2, Seed: 1})
-}
+func newDemo() *cobra.Command { return newDemoOf(demo.Defaults()) }
 
 // newDemoOf returns the command with defaults of its own.
 func newDemoOf(o demo.Options) *cobra.Command {
-	var f demoFlags
+	f := demoFlags{offline: offlineFlag(o.Offline)}
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Watch a group chat over a lossy network, in one terminal",
-		Long: `Demo lets a group have a real conversation again, in virtual time, over a
-network on which every member loses a part of everything that it is handed. One
-member is cut off for the middle third; everybody goes on writing. What was
+		Long: `Demo lets a group of real nodes, each with its own SQLite file, have a real
+conversation again: two hours in a minute, over a network inside this process
+on which every member loses a part of everything that it is handed. One member
+is cut off for the middle third; it and everybody else go on writing. What was
 missed has to be found and repaired among the members: there is no store.
 
-In the end a table says how that went: what was lost, found and repaired, how
-long it took until senders knew that their messages had reached all, and what it
-cost. The same seed gives the same table.
+While they talk, the terminal shows who has what. In the end a table says how it
+went: what was lost, found and repaired, how long it took until senders knew that
+their messages had reached all, and what it cost. Every receipt is compared with
+what the member that it counts really had at that instant.
+
+Nodes run in real time. The same seed loses the same copies of what each member
+is handed, one after the other; but which packet is the first, the second and so
+on varies, and so do times and figures.
 
 A trace is one JSON object a line, {"t": seconds, "event": "msg", "member": 0,
 "bytes": 5, "text": "hello"}; the events "join" and "leave" take a member online
-and offline; a message without text gets one of that many bytes.
+and offline; a message without text gets one of that many bytes. A trace of more
+than a minute is sped up to one, its silences are cut short; more than 400
+messages take longer.
 
-Exit code: 0 all logs are identical and every message is known to have reached
-all, 1 they are not, or something failed, 2 wrong usage.`,
+Exit code: 0 all logs are identical, every message is known to have reached all
+and no receipt was ever wrong; 1 it is not so ten minutes after the last
+message, or something failed, or it was interrupted; 2 wrong usage.`,
 		Example: `  causeway demo
   causeway demo --members 24 --loss 5% --seed 7
+  causeway demo --offline 3 --keep /tmp/chat
   causeway demo --json | jq .full_ack_ms`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd, o, f) },
+		Args: func(cmd *cobra.Command, args []string) error {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return err
+			}
+			return f.offline.check(o.Members)
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.Offline = int(f.offline)
+			return runDemo(cmd, o, f)
+		},
 	}
 	flags := cmd.Flags()
 	flags.Var(&intFlag{&o.Members, demo.MinMembers, demo.MaxMembers}, "members",
 		fmt.Sprintf("how many members take part, %d to %d", demo.MinMembers, demo.MaxMembers))
 	flags.Var((*lossFlag)(&o.Loss), "loss", "what each member loses, 0 to 0.9 or 0% to 90%")
-	flags.Var((*seedFlag)(&o.Seed), "seed", "where all randomness comes from, a whole number")
+	flags.Var((*seedFlag)(&o.Seed), "seed", "where all losses come from, a whole number")
 	flags.StringVar(&f.trace, "trace", "", "`file` with another conversation")
-	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object, and no progress")
-	flags.BoolVar(&f.fast, "fast", false, "do not wait between the pictures")
+	flags.Var(&f.offline, "offline", "who is cut off: a member from 0 to members-1, none,\nor auto, who writes most in that time")
+	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object, and progress on standard error")
+	flags.StringVar(&o.Keep, "keep", "", "empty or new `folder` that keeps the members' databases")
 	return cmd
 }
 
@@ -76,21 +95,37 @@ func runDemo(cmd *cobra.Command, o demo.Options, f demoFlags) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err = play(ctx, run, cmd.OutOrStdout(), f)
+	progress := cmd.OutOrStdout()
+	if f.asJSON {
+		progress = cmd.ErrOrStderr()
+	}
+	err = play(ctx, run, progress)
 	if errors.Is(err, context.Canceled) {
-		return fmt.Errorf("interrupted at %s of virtual time", run.Clock())
+		return fmt.Errorf("interrupted after %s", run.Clock())
+	}
+	if errors.Is(err, demo.ErrKeep) {
+		return fmt.Errorf("--keep: %w", err)
 	}
 	if err != nil {
 		return err
 	}
-	result := run.Result()
+	return report(cmd, run, f)
+}
+
+// report prints what a run has shown.
+func report(cmd *cobra.Command, run *demo.Run, f demoFlags) error {
+	result, err := run.Result()
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
 	if f.asJSON {
-		err = result.WriteJSON(cmd.OutOrStdout())
+		err = result.WriteJSON(out)
 	} else {
-		err = result.WriteTable(cmd.OutOrStdout(), colours(cmd.OutOrStdout()))
+		err = result.WriteTable(out, colours(out))
 	}
 	if err == nil && !result.OK {
 		err = errSilent
@@ -107,14 +142,11 @@ func readTrace(name string) (*trace.Trace, error) {
 	return trace.Read(file, name)
 }
 
-// play runs the demo to its end in the way that suits out.
-func play(ctx context.Context, run *demo.Run, out io.Writer, f demoFlags) (err error) {
+// play plays a run in the way that suits out.
+func play(ctx context.Context, run *demo.Run, out io.Writer) (err error) {
 	file, ok := terminal(out)
-	if f.asJSON {
-		return run.Quiet(ctx, nil)
-	}
 	if width, height := size(file); !ok || width < demo.MinWidth || height < demo.MinHeight {
-		if err := run.Quiet(ctx, demo.NewLines(out)); err != nil {
+		if err := run.Play(ctx, demo.NewLines(out)); err != nil {
 			return err
 		}
 		_, err := fmt.Fprintln(out)
@@ -122,8 +154,17 @@ func play(ctx context.Context, run *demo.Run, out io.Writer, f demoFlags) (err e
 	}
 	screen := demo.NewScreen(out, colours(out), func() (int, int) { return size(file) })
 	defer func() { err = errors.Join(err, screen.Close()) }()
-	return run.Watch(ctx, screen, !f.fast)
+	if err := run.Play(ctx, screen); err != nil {
+		return err
+	}
+	select { // the last picture is the one that everybody has waited for
+	case <-time.After(lastPicture):
+	case <-ctx.Done():
+	}
+	return nil
 }
+
+const lastPicture = 1500 * time.Millisecond
 
 // terminal tells whether out is a terminal on which lines can be drawn again.
 func terminal(out io.Writer) (*os.File, bool) {

@@ -5,9 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/spf13/cobra"
 
 	"github.com/causeway-im/causeway/suite/demo"
 )
@@ -23,15 +28,38 @@ func chat(t *testing.T, content string) string {
 }
 
 const hello = `{"t": 0, "event": "msg", "member": 0, "bytes": 5, "text": "hello"}
-{"t": 30, "event": "leave", "member": 1}
-{"t": 40, "event": "msg", "member": 12, "bytes": 200}
-{"t": 50, "event": "join", "member": 1}
-{"t": 90, "event": "msg", "member": 2, "bytes": 3, "text": "bye"}
+{"t": 3, "event": "leave", "member": 1}
+{"t": 4, "event": "msg", "member": 12, "bytes": 200}
+{"t": 5, "event": "join", "member": 1}
+{"t": 9, "event": "msg", "member": 2, "bytes": 3, "text": "bye"}
 `
+
+// runVirtual executes a command line in virtual time, and demands that nothing is
+// left behind in the folder for temporary files.
+func runVirtual(t *testing.T, root *cobra.Command, args ...string) (code int, out, errOut string) {
+	t.Helper()
+	folder := t.TempDir()
+	t.Setenv("TMPDIR", folder)
+	// Package signal starts a goroutine that never ends: not in the bubble.
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, os.Interrupt)
+	signal.Stop(c)
+	synctest.Test(t, func(*testing.T) {
+		var o, e strings.Builder
+		code = run(root, args, strings.NewReader(""), &o, &e)
+		out, errOut = o.String(), e.String()
+	})
+	if entries, err := os.ReadDir(folder); err != nil || len(entries) > 0 {
+		t.Errorf("left behind: %v, %v", entries, err)
+	}
+	return code, out, errOut
+}
 
 func TestDemo(t *testing.T) {
 	good, bad := chat(t, hello), chat(t, hello+"{}\n")
+	kept := filepath.Join(t.TempDir(), "kept")
 	const members, loss = "must be a whole number from 2 to 64", "must be from 0 to 0.9, or from 0% to 90%"
+	const offline = "must be auto, none, or a member from 0 to "
 	tests := []struct {
 		name   string
 		args   []string
@@ -39,12 +67,13 @@ func TestDemo(t *testing.T) {
 		out    string // a part of standard output
 		errOut string // a part of standard error
 	}{
-		{"built-in conversation", nil, 0, "8 members wrote 195 messages", ""},
-		{"progress", nil, 0, "0:05:00  written 5, had by each", ""},
-		{"all flags", []string{"--members=24", "--loss=5%", "--seed=7", "--fast"}, 0, "24 members wrote 195 messages", ""},
-		{"trace", []string{"--trace", good}, 0, "8 members wrote 3 messages", ""},
-		{"no loss", []string{"--trace", good, "--loss", "0"}, 0, "loss 0 %, seed 1", ""},
-		{"bounds", []string{"--trace", good, "--members", "2", "--loss", "10%", "--seed", "18446744073709551615"}, 0, "2 members wrote", ""},
+		{"trace", []string{"--trace", good, "--members=3"}, 0, "3 members wrote 3 messages in 0:09; loss 20 %, seed 1\nmember 0 was cut off from 0:03 to 0:06", ""},
+		{"progress", []string{"--trace", good, "--members=3"}, 0, "\n0:05  2 of 3 written, ", ""},
+		{"all flags", []string{"--trace", good, "--members=3", "--loss=5%", "--seed=7", "--offline=2", "--keep", kept}, 0,
+			"\nmember 2 was cut off", ""},
+		{"keep", []string{"--trace", good, "--members=2", "--keep", kept + "2"}, 0, "\nThe members' databases are in " + kept + "2\n", ""},
+		{"kept", []string{"--trace", good, "--members=3", "--keep", kept}, 1, "", "--keep: demo: the databases need a folder of their own: " + kept + " is not empty"},
+		{"no loss, nobody", []string{"--trace", good, "--members=2", "--loss", "0", "--offline=none"}, 0, "loss 0 %, seed 1\n", ""},
 
 		{"no such trace", []string{"--trace", good + "x"}, 1, "", "--trace: open "},
 		{"malformed trace", []string{"--trace", bad}, 1, "", bad + ":6: t is missing"},
@@ -58,26 +87,29 @@ func TestDemo(t *testing.T) {
 		{"loss above, percent", []string{"--loss=91%"}, 2, "", loss},
 		{"loss without a percent sign", []string{"--loss=20"}, 2, "", loss},
 		{"loss not a number", []string{"--loss=NaN"}, 2, "", loss},
-		{"loss in words", []string{"--loss=much"}, 2, "", loss},
 		{"seed below 0", []string{"--seed=-1"}, 2, "", `"--seed" flag: must be a whole number from 0 to 18446744073709551615`},
+		{"offline above", []string{"--offline=8"}, 2, "", `invalid argument "8" for "--offline" flag: ` + offline + "7\n"},
+		{"offline above, few", []string{"--offline=3", "--members=3"}, 2, "", offline + "2\n"},
+		{"offline far above", []string{"--offline=64"}, 2, "", offline + "members-1"},
+		{"offline below", []string{"--offline=-1"}, 2, "", offline},
 		{"argument", []string{"8"}, 2, "", "unknown command"},
 		{"help", []string{"--help"}, 0, "Exit code: 0 all logs are identical", ""},
-		{"defaults", []string{"--help"}, 0, "0% to 90% (default 0.2)", ""},
+		{"default loss", []string{"--help"}, 0, "0% to 90% (default 0.2)", ""},
+		{"default offline", []string{"--help"}, 0, "(default auto)", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var out, errOut strings.Builder
-			code := run(newRoot(), append([]string{"demo"}, tt.args...), strings.NewReader(""), &out, &errOut)
+			code, out, errOut := runVirtual(t, newRoot(), append([]string{"demo"}, tt.args...)...)
 			if code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
-			if !strings.Contains(out.String(), tt.out) || tt.out == "" && out.Len() > 0 {
-				t.Errorf("standard output %q, want %q", out.String(), tt.out)
+			if !strings.Contains(out, tt.out) || tt.out == "" && out != "" {
+				t.Errorf("standard output %q, want %q", out, tt.out)
 			}
-			if !strings.Contains(errOut.String(), tt.errOut) || tt.errOut == "" && errOut.Len() > 0 {
-				t.Errorf("standard error %q, want %q", errOut.String(), tt.errOut)
+			if !strings.Contains(errOut, tt.errOut) || tt.errOut == "" && errOut != "" {
+				t.Errorf("standard error %q, want %q", errOut, tt.errOut)
 			}
-			if strings.Contains(out.String(), "\x1b") {
+			if strings.Contains(out+errOut, "\x1b") {
 				t.Error("drawn on what is not a terminal")
 			}
 		})
@@ -86,50 +118,43 @@ func TestDemo(t *testing.T) {
 
 // TestDemoBounds accepts what the errors say is allowed.
 func TestDemoBounds(t *testing.T) {
-	for _, args := range []string{"--members=2", "--members=64", "--loss=0", "--loss=0.9", "--loss=90%", "--loss=0%", "--seed=0"} {
+	for _, args := range []string{"--members=2", "--members=64", "--loss=0", "--loss=0.9", "--loss=90%", "--loss=0%", "--seed=0",
+		"--seed=18446744073709551615", "--offline=auto", "--offline=none", "--offline=0", "--offline=63"} {
 		if err := newDemo().ParseFlags([]string{args}); err != nil {
 			t.Errorf("%s: %v", args, err)
 		}
 	}
 }
 
-// TestDemoJSON gives one object and nothing else, the same for the same seed.
+// TestDemoJSON gives one object on standard output and progress beside it.
 func TestDemoJSON(t *testing.T) {
-	outputs := map[string]string{}
-	for _, loss := range []string{"0.2", "20%", "0.3"} {
-		var out, errOut bytes.Buffer
-		args := []string{"demo", "--json", "--fast", "--members=4", "--loss", loss, "--seed=5"}
-		if code := run(newRoot(), args, strings.NewReader(""), &out, &errOut); code != 0 || errOut.Len() > 0 {
-			t.Fatalf("exit code %d: %s", code, &errOut)
-		}
-		var r demo.Result
-		d := json.NewDecoder(bytes.NewReader(out.Bytes()))
-		d.DisallowUnknownFields()
-		if err := d.Decode(&r); err != nil || d.More() {
-			t.Fatalf("%v in %s", err, &out)
-		}
-		if !r.OK || r.Members != 4 || r.Seed != 5 {
-			t.Errorf("%+v", r)
-		}
-		outputs[loss] = out.String()
+	kept := filepath.Join(t.TempDir(), "kept")
+	code, out, errOut := runVirtual(t, newRoot(), "demo", "--json", "--members=4", "--loss=20%", "--seed=5", "--trace", chat(t, hello), "--keep", kept)
+	if code != 0 || !strings.Contains(errOut, "\n0:05  ") || !strings.HasPrefix(errOut, "4 members, each loses 20 % of what it is handed; seed 5\n") {
+		t.Fatalf("exit code %d: %s", code, errOut)
 	}
-	if outputs["0.2"] != outputs["20%"] || outputs["0.2"] == outputs["0.3"] {
-		t.Errorf("%v", outputs)
+	var r demo.Result
+	d := json.NewDecoder(bytes.NewReader([]byte(out)))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&r); err != nil || d.More() {
+		t.Fatalf("%v in %s", err, out)
+	}
+	if !r.OK || r.Members != 4 || r.Seed != 5 || r.Databases != kept {
+		t.Errorf("%+v", r)
 	}
 }
 
-// TestDemoFails lets the member that is cut off never come back.
+// TestDemoFails ends before everything has arrived.
 func TestDemoFails(t *testing.T) {
-	for flag, want := range map[string]string{"--fast": "\nFAILED: the logs differ: member 0 has ", "--json": `"ok": false`} {
+	for flag, want := range map[string]string{"--json=false": "\nFAILED: the group was not done 1.00s after", "--json": `"ok": false`} {
+		o := demo.Defaults()
+		o.Members, o.Loss, o.Patience = 3, demo.MaxLoss, time.Second
 		root := newRoot()
 		root.RemoveCommand(root.Commands()...)
-		root.AddCommand(newDemoOf(demo.Options{Members: 8, Loss: 0.2, Seed: 1, KeepCut: true}))
-		var out, errOut strings.Builder
-		if code := run(root, []string{"demo", flag}, strings.NewReader(""), &out, &errOut); code != exitFailed {
-			t.Errorf("exit code %d", code)
-		}
-		if !strings.Contains(out.String(), want) || errOut.Len() > 0 {
-			t.Errorf("%s: %q is missing in %s\n%s", flag, want, &out, &errOut)
+		root.AddCommand(newDemoOf(o))
+		code, out, errOut := runVirtual(t, root, "demo", flag, "--trace", chat(t, hello))
+		if code != exitFailed || !strings.Contains(out, want) || strings.Contains(errOut, "causeway:") {
+			t.Errorf("%s: exit code %d, %q is missing in %s\n%s", flag, code, want, out, errOut)
 		}
 	}
 }
@@ -139,9 +164,8 @@ func TestDemoInterrupted(t *testing.T) {
 	cancel()
 	root := newRoot()
 	root.SetContext(ctx)
-	var out, errOut strings.Builder
-	code := run(root, []string{"demo"}, strings.NewReader(""), &out, &errOut)
-	if code != exitFailed || errOut.String() != "causeway: interrupted at 0:00:00 of virtual time\n" || out.Len() > 0 {
-		t.Errorf("exit code %d, %q, %q", code, out.String(), errOut.String())
+	code, out, errOut := runVirtual(t, root, "demo")
+	if code != exitFailed || errOut != "causeway: interrupted after 0:00\n" || out != "" {
+		t.Errorf("exit code %d, %q, %q", code, out, errOut)
 	}
 }

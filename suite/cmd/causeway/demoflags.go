@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -66,5 +67,45 @@ func (f *lossFlag) Set(s string) error {
 		return fmt.Errorf("must be from 0 to %v, or from 0%% to %v%%", demo.MaxLoss, 100*demo.MaxLoss)
 	}
 	*f = lossFlag(share)
+	return nil
+}
+
+// offlineFlag is the index of a member, demo.Talker or demo.Nobody.
+type offlineFlag int
+
+func (f *offlineFlag) String() string {
+	switch *f {
+	case demo.Talker:
+		return "auto"
+	case demo.Nobody:
+		return "none"
+	}
+	return strconv.Itoa(int(*f))
+}
+
+func (f *offlineFlag) Type() string { return "member" }
+
+func (f *offlineFlag) Set(s string) error {
+	switch s {
+	case "auto":
+		*f = demo.Talker
+		return nil
+	case "none":
+		*f = demo.Nobody
+		return nil
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n >= demo.MaxMembers {
+		return errors.New("must be auto, none, or a member from 0 to members-1")
+	}
+	*f = offlineFlag(n)
+	return nil
+}
+
+// check is called when the number of members is known.
+func (f *offlineFlag) check(members int) error {
+	if int(*f) >= members {
+		return fmt.Errorf(`invalid argument "%d" for "--offline" flag: must be auto, none, or a member from 0 to %d`, *f, members-1)
+	}
 	return nil
 }
