@@ -7,6 +7,9 @@ FUZZTIME = 30s
 CHECKS   = 10000
 BENCH    = .
 
+# The packages with goroutines, which tests run under the race detector too.
+CONCURRENT = . ./store ./transport/...
+
 # The folders of the modules of go.work.
 modules = $$(go list -m -f '{{.Dir}}')
 
@@ -17,6 +20,13 @@ help: ## list the targets
 
 test: lint platforms ## all checks and all tests of all modules
 	go test work
+	@if command -v cc >/dev/null; then \
+		echo "go test -race $(CONCURRENT)"; CGO_ENABLED=1 go test -race $(CONCURRENT); \
+	elif [ "$$CI" = true ]; then \
+		echo "the race detector needs a C compiler: install gcc"; exit 1; \
+	else \
+		echo "no C compiler (cc): the race detector was left out"; \
+	fi
 
 lint: ## gofmt, go vet (each module alone) and staticcheck
 	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt: run make fmt for:" $$bad; exit 1; }

@@ -34,7 +34,8 @@ type SendOptions struct {
 	// is repeated.
 	Want Want
 	// Ephemeral messages are delivered to whoever is there: they take no place in
-	// the log and are neither acknowledged nor repaired.
+	// the log and are neither acknowledged nor repaired. While the channel is not
+	// online (ChannelStatus.Online) they go nowhere.
 	Ephemeral bool
 	// ID is for ProfileNim alone, where ids are the application's business.
 	ID MessageID
@@ -176,7 +177,8 @@ type ChannelStatus struct {
 	// Online tells whether the channel sends: the transport can, and the channel
 	// has caught up or has given that up.
 	Online bool
-	// CatchingUp tells whether the network's stores are being asked.
+	// CatchingUp tells whether the network's stores are being asked, or will be
+	// again since they did not answer.
 	CatchingUp bool
 	// Messages is how many messages took a place in the log, ever; the newest has
 	// this position.

@@ -60,7 +60,7 @@
 // of its turn leaves, and the channels go back to what the store has. Of two
 // nodes on one store the older stops.
 //
-// No lock is held while the code of the host runs, be it a Sealer, an Observer,
-// the body of an iterator or a Transport. Sealer.Seal and Observer.Committing are
+// No lock is held while the code of the host runs, be it a Sealer, an Observer
+// or the body of an iterator. Sealer.Seal and Observer.Committing are
 // called by the loop, so they must not wait for the node.
 package causeway

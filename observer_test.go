@@ -32,6 +32,12 @@ func (o *witness) setFails(err error) {
 	o.fails, o.times = err, 0
 }
 
+func (o *witness) asked() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.times
+}
+
 func (o *witness) Committing(tx store.Tx, events []causeway.Event) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -181,8 +187,8 @@ func TestObserverRefuses(t *testing.T) {
 		}
 		bob.send("to alice")
 		time.Sleep(time.Minute)
-		if o.times > 1000 {
-			t.Errorf("asked %d times within a minute", o.times)
+		if n := o.asked(); n > 1000 {
+			t.Errorf("asked %d times within a minute", n)
 		}
 		equal(t, "alice's log", alice.log(true), []string{"before"})
 		o.setFails(nil)

@@ -143,8 +143,8 @@ type Sealer interface {
 // Opened is what Sealer.Open returns.
 type Opened struct {
 	Message []byte
-	// Sender is who sealed the message, and Authenticated that this was proved. A
-	// message whose sender_id differs is refused. Without Authenticated all
+	// Sender is who sealed the message, and Authenticated that this was proved:
+	// then a message whose sender_id differs is refused. Without Authenticated all
 	// receipts say Claimed.
 	Sender        ParticipantID
 	Authenticated bool

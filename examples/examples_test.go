@@ -1,15 +1,29 @@
 package examples
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// The README shows core as it is, and what it prints is true.
-func TestCore(t *testing.T) {
-	source, err := os.ReadFile("core/main.go")
+// prints runs an example and compares what it prints.
+func prints(t *testing.T, example, want string) {
+	t.Helper()
+	out, err := exec.Command("go", "run", "./"+example).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if string(out) != want {
+		t.Errorf("it prints\n%s", out)
+	}
+}
+
+// The README shows what func main of chat does, as it is, in at most 25 lines.
+func TestChat(t *testing.T) {
+	source, err := os.ReadFile("chat/main.go")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -17,14 +31,23 @@ func TestCore(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(readme), "```go\n"+string(source)+"```\n") {
-		t.Error("the README does not show examples/core/main.go as it is")
+	_, body, ok := strings.Cut(string(source), "func main() {\n")
+	body = strings.TrimSuffix(body, "}\n")
+	lines := strings.Split(strings.TrimSuffix(body, "\n"), "\n")
+	for i := range lines {
+		lines[i] = strings.TrimPrefix(lines[i], "\t")
 	}
-	out, err := exec.Command("go", "run", "./core").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	if len(lines) > 25 || !ok {
+		t.Errorf("it has %d lines", len(lines))
 	}
-	const want = `alice: 1. who wants tea?
+	if !strings.Contains(string(readme), "```go\n"+strings.Join(lines, "\n")+"\n```\n") {
+		t.Error("the README does not show examples/chat/main.go as it is")
+	}
+	prints(t, "chat", "bob reads: who wants tea?\nalice knows that 1 of 1 have it: [Bob]\n")
+}
+
+func TestCore(t *testing.T) {
+	prints(t, "core", `alice: 1. who wants tea?
 alice: 2. anyone?
 bob: a message of alice is missing
 bob: 1. who wants tea?
@@ -33,8 +56,60 @@ bob: a message of alice is recovered
 bob: 3. me
 alice: 3. me
 alice knows who has her question: [bob]
-`
-	if string(out) != want {
-		t.Errorf("it prints\n%s", out)
+`)
+}
+
+// Each promise of the README names tests, and they exist.
+func TestPromises(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
 	}
+	_, table, _ := strings.Cut(string(readme), "| promise | test |\n|---|---|\n")
+	table, _, ok := strings.Cut(table, "\n\n")
+	if !ok {
+		t.Fatal("no table of promises")
+	}
+	var sources strings.Builder
+	files := map[string]bool{}
+	tree := os.DirFS("..")
+	err = fs.WalkDir(tree, ".", func(name string, d fs.DirEntry, err error) error {
+		if err == nil && (strings.HasSuffix(name, "_test.go") || strings.HasSuffix(name, ".txt")) {
+			files[name] = true
+			var text []byte
+			text, err = fs.ReadFile(tree, name)
+			sources.Write(text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	name := regexp.MustCompile(`\b(?:Test|Fuzz)\w+`)
+	file := regexp.MustCompile(`[\w/]+(?:_test\.go|\.txt)`)
+	for _, promise := range strings.Split(table, "\n") {
+		_, tests, _ := strings.Cut(strings.TrimSuffix(promise, " |"), " | ")
+		if tests == "" {
+			t.Errorf("no test: %s", promise)
+		}
+		for _, n := range name.FindAllString(tests, -1) {
+			if !strings.Contains(sources.String(), "func "+n+"(") {
+				t.Errorf("there is no %s: %s", n, promise)
+			}
+		}
+		for _, f := range file.FindAllString(tests, -1) {
+			if !files[f] && !anyEnds(files, "/"+f) {
+				t.Errorf("there is no %s: %s", f, promise)
+			}
+		}
+	}
+}
+
+func anyEnds(files map[string]bool, end string) bool {
+	for f := range files {
+		if strings.HasSuffix(f, end) {
+			return true
+		}
+	}
+	return false
 }

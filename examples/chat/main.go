@@ -1,5 +1,5 @@
-// Command chat lets two members talk over a network that loses a fifth of what it
-// is handed, and alice learn that bob has her question.
+// Command chat lets two members talk over a network that loses a fifth of what
+// it is handed, and alice learn who has her question.
 package main
 
 import (
@@ -14,14 +14,11 @@ import (
 
 func main() {
 	ctx := context.Background()
-	network, err := loopback.New(loopback.Options{Seed: 3, Loss: 0.2})
-	if err != nil {
-		log.Fatal(err)
-	}
+	network, _ := loopback.New(loopback.Options{Seed: 3, Loss: 0.2}) // or your own transport.Transport
 	roster := &causeway.Roster{Members: map[causeway.ParticipantID]causeway.PersonID{"alice-laptop": "Alice", "bob-phone": "Bob"}}
 	join := func(who causeway.ParticipantID) *causeway.Channel {
-		transport, _ := network.Attach(string(who))
-		node, err := causeway.Open(ctx, causeway.Options{Store: store.NewMemory(), Transport: transport})
+		endpoint, _ := network.Attach(string(who))
+		node, err := causeway.Open(ctx, causeway.Options{Store: store.NewMemory(), Transport: endpoint}) // or store.OpenSQL
 		if err != nil {
 			log.Fatal(err)
 		}
@@ -32,10 +29,7 @@ func main() {
 		return channel
 	}
 	alice, bob := join("alice-laptop"), join("bob-phone")
-	receipt, err := alice.Send(ctx, []byte("who wants tea?"), causeway.SendOptions{Want: causeway.Everyone})
-	if err != nil {
-		log.Fatal(err)
-	}
+	receipt, _ := alice.Send(ctx, []byte("who wants tea?"), causeway.SendOptions{Want: causeway.Everyone}) // durable now
 	for event := range bob.Events(ctx, 0) {
 		if event.Kind == causeway.EventDelivered {
 			fmt.Printf("bob reads: %s\n", event.Message.Content)
@@ -43,5 +37,5 @@ func main() {
 		}
 	}
 	now, _ := receipt.Wait(ctx)
-	fmt.Printf("%d of %d have it: %v\n", now.Seen, now.Of, now.Persons)
+	fmt.Printf("alice knows that %d of %d have it: %v\n", now.Seen, now.Of, now.Persons)
 }
