@@ -107,7 +107,8 @@ func (s *session) since(l *loop) time.Time {
 			from = time.Unix(int64(s.cfg.JoinPoint), 0)
 		}
 	}
-	if oldest := timeOf(l.now).Add(-maxAbsence); from.Before(oldest) {
+	oldest := timeOf(l.now).Add(-maxAbsence)
+	if from.Before(oldest) || from.After(timeOf(l.now).Add(overlap)) { // or the clock was ahead
 		return oldest
 	}
 	return from.Add(-overlap)
@@ -219,7 +220,7 @@ func (s *session) caughtUp(l *loop, cu *catchUp) {
 	}
 	s.release(l, cu)
 	s.catch = nil
-	s.completeTo, s.completed = max(s.completeTo, sds.At(cu.to)), true
+	s.completeTo, s.completed = sds.At(cu.to), true
 	if s.arrivals == cu.arrivals && !cu.holding {
 		s.quietFor = min(2*s.quietFor, sds.Time(maxSilence.Milliseconds()))
 	} else {

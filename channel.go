@@ -18,6 +18,7 @@ type Channel struct {
 	n           *Node
 	cfg         ChannelConfig
 	unsubscribe func() // guarded by n.mu
+	ready       bool   // guarded by n.mu; the loop has it
 }
 
 // ID returns the channel's id.
@@ -56,10 +57,7 @@ func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Rec
 			done <- err
 			return
 		}
-		s, err := l.session(c)
-		if err == nil && (s.core == nil || s.pausing(l)) {
-			err = storeError(s.failure)
-		}
+		s, err := l.usable(c)
 		if err == nil && l.now < s.mutedUntil {
 			err = fmt.Errorf("causeway: seal: %w", s.failure)
 		}
@@ -113,15 +111,27 @@ func (l *loop) session(c *Channel) (*session, error) {
 	return s, nil
 }
 
+// usable returns what the loop keeps of a channel that its store has given back.
+func (l *loop) usable(c *Channel) (*session, error) {
+	s, err := l.session(c)
+	if err != nil {
+		return nil, err
+	}
+	if s.core == nil && !s.pausing(l) {
+		l.revive(s) // who is suspended has no timer for it
+	}
+	if s.core == nil || s.pausing(l) {
+		return nil, storeError(s.failure)
+	}
+	return s, nil
+}
+
 // live calls f with the channel's state machine, in the loop.
 func (c *Channel) live(ctx context.Context, f func(*loop, *session)) error {
 	return c.n.ask(ctx, func(l *loop) error {
-		s, err := l.session(c)
+		s, err := l.usable(c)
 		if err != nil {
 			return err
-		}
-		if s.core == nil {
-			return storeError(s.failure)
 		}
 		f(l, s)
 		return nil

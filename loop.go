@@ -43,6 +43,8 @@ const (
 	// A channel whose commit failed is left alone for a while, doubled each time.
 	minPause = 20 * time.Millisecond
 	maxPause = 5 * time.Second
+	// maxSetBack is how far the clock may be set back without notice.
+	maxSetBack = 10 * time.Second
 	// never is after every deadline.
 	never = sds.Time(1<<63 - 1)
 )
@@ -59,7 +61,7 @@ func (l *loop) run() {
 		case <-l.n.box.signal:
 		case <-timer.C:
 		}
-		l.now = max(l.now, now())
+		l.readClock()
 		for _, input := range l.n.box.take() {
 			input(l)
 		}
@@ -71,6 +73,26 @@ func (l *loop) run() {
 		for _, f := range after {
 			f()
 		}
+	}
+}
+
+// readClock takes the time. Time never runs backwards in a channel: it would
+// stand still until a clock that was ahead is reached again. So when the clock
+// was set back, channels are restored, as after a crash.
+func (l *loop) readClock() {
+	t := l.n.now()
+	if t >= l.now.Add(-maxSetBack) {
+		l.now = max(l.now, t)
+		return
+	}
+	l.n.opts.Log.Warn("causeway: the clock was set back", "by", l.now.Sub(t))
+	for l.turn() {
+	}
+	l.now = t
+	for _, s := range l.sessions {
+		s.core, s.failures, s.mutedUntil = nil, 0, 0
+		s.stopWork()
+		l.revive(s)
 	}
 }
 
@@ -97,7 +119,7 @@ func (l *loop) setTimer(timer *time.Timer) {
 		at = min(at, s.deadline(l))
 	}
 	if at < never {
-		timer.Reset(max(at.Sub(now()), 0))
+		timer.Reset(max(at.Sub(l.n.now()), 0))
 	}
 }
 
@@ -386,7 +408,7 @@ func (l *loop) suspend(suspended bool) {
 
 func (l *loop) join(s *session) error {
 	l.sessions[s.cfg.Channel] = s
-	l.n.setJoined(s.cfg.Channel, s.Channel)
+	l.n.setReady(s.Channel)
 	s.begin(l)
 	return nil
 }
@@ -398,5 +420,5 @@ func (l *loop) part(s *session) {
 	delete(l.sessions, s.cfg.Channel)
 	s.core = nil
 	s.stopWork()
-	l.n.setJoined(s.cfg.Channel, nil) // only now may it be joined again
+	l.n.free(s.cfg.Channel) // only now may it be joined again
 }

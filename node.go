@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/transport"
@@ -37,7 +37,7 @@ type Node struct {
 	mu        sync.Mutex
 	closed    bool
 	silent    bool                   // nothing subscribes
-	joined    map[ChannelID]*Channel // nil while a Join is on its way
+	joined    map[ChannelID]*Channel // those on their way, too
 	unwatch   func()
 	cause     error // why the loop ended by itself
 	spread    maphash.Seed
@@ -72,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	n.air.open()
 	n.reads.open()
 	n.news.init()
-	l := &loop{n: n, now: now(), cursor: newest, forgotten: forgotten, sessions: map[ChannelID]*session{}}
+	l := &loop{n: n, now: sds.At(o.Clock()), cursor: newest, forgotten: forgotten, sessions: map[ChannelID]*session{}}
 	for i := range n.out {
 		queue := make(chan outgoing, maxQueued)
 		n.out[i] = queue
@@ -137,7 +137,7 @@ func (n *Node) silence() {
 		n.unwatch = nil
 	}
 	for _, c := range n.joined {
-		if c != nil && c.unsubscribe != nil {
+		if c.unsubscribe != nil {
 			stops = append(stops, c.unsubscribe)
 			c.unsubscribe = nil
 		}
@@ -154,31 +154,42 @@ func (n *Node) silence() {
 // clocks of the protocol (patience, back-off, Undelivered) stand still. What is
 // sent meanwhile is made durable and leaves after Resume. It returns when the
 // node is silent.
+//
+// When ctx ends while it waits for the loop, the node is suspended all the same.
 func (n *Node) Suspend(ctx context.Context) error {
 	n.switching.Lock()
 	defer n.switching.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	n.silence()
-	return n.ask(ctx, func(l *loop) error { l.suspend(true); return nil })
+	return n.order(ctx, func(l *loop) { l.suspend(true) })
 }
 
 // Resume ends Suspend: the node subscribes again, catches up with what it
-// missed, and then sends what waits.
+// missed, and then sends what waits. An error of the transport says which
+// channels hear nothing; the node has resumed all the same, and it has when ctx
+// ends while Resume waits for the loop.
 func (n *Node) Resume(ctx context.Context) error {
 	n.switching.Lock()
 	defer n.switching.Unlock()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	if n.closed || !n.silent {
 		n.mu.Unlock()
-		return n.ask(ctx, func(*loop) error { return nil })
+		return n.order(ctx, func(*loop) {})
 	}
 	n.silent = false
+	channels := slices.Collect(maps.Values(n.joined))
 	n.mu.Unlock()
 	n.air.open()
 	var failed error
-	for _, c := range n.Channels() {
+	for _, c := range channels {
 		failed = errors.Join(failed, n.subscribe(c))
 	}
-	err := n.ask(ctx, func(l *loop) error { l.suspend(false); return nil })
+	err := n.order(ctx, func(l *loop) { l.suspend(false) })
 	n.watch()
 	return errors.Join(err, failed)
 }
@@ -193,10 +204,10 @@ func (n *Node) Join(ctx context.Context, cfg ChannelConfig) (*Channel, error) {
 	if cfg.Profile.Name == "" && cfg.Profile.Dialect == sds.LIP {
 		cfg.Profile.Name = ProfileLIP.Name
 	}
-	if err := n.reserve(cfg.Channel); err != nil {
+	c := &Channel{n: n, cfg: cfg}
+	if err := n.reserve(c); err != nil {
 		return nil, err
 	}
-	c := &Channel{n: n, cfg: cfg}
 	s := &session{Channel: c, queue: int(maphash.String(n.spread, string(cfg.Channel)) % publishers)}
 	err := s.restore(ctx)
 	if err == nil {
@@ -224,23 +235,28 @@ func (n *Node) unsubscribe(c *Channel) {
 	}
 }
 
-// setJoined says who has a channel; nil frees it.
-func (n *Node) setJoined(ch ChannelID, c *Channel) {
+// setReady says that a channel can be used.
+func (n *Node) setReady(c *Channel) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.joined[ch] = c; c == nil {
-		delete(n.joined, ch)
-	}
+	c.ready = true
+}
+
+// free lets a channel be joined again.
+func (n *Node) free(ch ChannelID) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.joined, ch)
 }
 
 // reserve makes sure that a channel is joined once.
-func (n *Node) reserve(ch ChannelID) error {
+func (n *Node) reserve(c *Channel) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if _, ok := n.joined[ch]; ok {
-		return fmt.Errorf("causeway: %w: %s", ErrJoined, ch)
+	if n.joined[c.cfg.Channel] != nil {
+		return fmt.Errorf("causeway: %w: %s", ErrJoined, c.cfg.Channel)
 	}
-	n.joined[ch] = nil
+	n.joined[c.cfg.Channel] = c
 	return nil
 }
 
@@ -260,12 +276,12 @@ func (n *Node) subscribe(c *Channel) error {
 		return fmt.Errorf("causeway: subscribe to %s: %w", c.cfg.Topic, err)
 	}
 	n.mu.Lock()
-	silent = n.silent
-	if !silent {
+	late := n.silent || c.unsubscribe != nil // Suspend or Resume came between
+	if !late {
 		c.unsubscribe = stop
 	}
 	n.mu.Unlock()
-	if silent { // suspended or closed meanwhile
+	if late {
 		stop()
 	}
 	return nil
@@ -277,7 +293,7 @@ func (n *Node) Channels() []*Channel {
 	defer n.mu.Unlock()
 	var all []*Channel
 	for _, c := range n.joined {
-		if c != nil {
+		if c.ready {
 			all = append(all, c)
 		}
 	}
@@ -294,7 +310,10 @@ func (n *Node) Channels() []*Channel {
 func (n *Node) Channel(id ChannelID) *Channel {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.joined[id]
+	if c := n.joined[id]; c != nil && c.ready {
+		return c
+	}
+	return nil
 }
 
 // KnownChannels lists the channels that the store has, joined or not, by id.
@@ -353,6 +372,16 @@ func (n *Node) ask(ctx context.Context, f func(*loop) error) error {
 	return n.await(ctx, done)
 }
 
+// order lets the loop run f, even if ctx ends while it waits for that.
+func (n *Node) order(ctx context.Context, f func(*loop)) error {
+	done := make(chan error, 1)
+	n.box.post(func(l *loop) {
+		f(l)
+		l.afterwards(func() { done <- nil })
+	})
+	return n.await(ctx, done)
+}
+
 // await waits for an answer of the loop.
 func (n *Node) await(ctx context.Context, done <-chan error) error {
 	select {
@@ -394,4 +423,4 @@ func cloneRoster(r *Roster) *Roster {
 	return c
 }
 
-func now() sds.Time { return sds.At(time.Now()) }
+func (n *Node) now() sds.Time { return sds.At(n.opts.Clock()) }

@@ -5,6 +5,7 @@ package causeway
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -134,5 +135,40 @@ func TestGroupConverges(t *testing.T) {
 			t.Error("logs differ")
 		}
 		t.Log("virtual time", time.Since(begin), g.nodes[0].Metrics())
+	})
+}
+
+// A clock that was a day ahead and is set right: the channel goes on at once, and
+// numbers what it says above all that it said.
+func TestClockSetBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ahead atomic.Int64
+		g := newGroup(t, 2, withStore(), func(g *group) {
+			g.options = func(i int, o *Options) {
+				if i == 0 {
+					o.Clock = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+				}
+			}
+			ahead.Store(int64(24 * time.Hour))
+		})
+		first := g.send(0, "from tomorrow", AtLeastOne)
+		time.Sleep(time.Minute)
+		ahead.Store(0)
+		second := g.send(0, "today", Everyone)
+		waitAll(t, []*Receipt{second, g.send(1, "today too", Everyone)}, SeenByAll)
+		a, errA := g.channels[0].Message(t.Context(), first.ID())
+		b, errB := g.channels[0].Message(t.Context(), second.ID())
+		if errA != nil || errB != nil || b.Lamport <= a.Lamport || b.Position <= a.Position {
+			t.Errorf("%+v, %v; then %+v, %v", a, errA, b, errB)
+		}
+		g.ends[0].SetOnline(false)
+		g.send(1, "missed", AtLeastOne)
+		time.Sleep(time.Minute)
+		g.ends[0].SetOnline(true)
+		until(t, time.Minute, func() bool {
+			_, err := g.channels[0].Messages(t.Context(), Log{})
+			d, _ := g.channels[0].Digest(t.Context())
+			return err == nil && d.Count == 4
+		})
 	})
 }

@@ -50,6 +50,9 @@ type Options struct {
 	// Seed is where all randomness of the protocol comes from. Default: random.
 	// Two members must not share it, or their timers fire together.
 	Seed uint64
+	// Clock tells the time of day; timers don't use it. Default: time.Now. When it
+	// is set back by more than 10 s, channels start again from what is durable.
+	Clock func() time.Time
 	// KeepEvents is how many events the event log holds at least; older ones are
 	// forgotten. Default 100,000.
 	KeepEvents int
@@ -165,6 +168,9 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.PublishTimeout == 0 {
 		o.PublishTimeout = 20 * time.Second
+	}
+	if o.Clock == nil {
+		o.Clock = time.Now
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

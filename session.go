@@ -62,7 +62,7 @@ func (s *session) restore(ctx context.Context) error {
 		}
 		return wire.Decode(plainBytes(&m))
 	}
-	core, err := sds.Restore(s.cfg.core(s.n.opts.Seed), kept.State, content, now())
+	core, err := sds.Restore(s.cfg.core(s.n.opts.Seed), kept.State, content, s.n.now())
 	if err != nil {
 		return fmt.Errorf("causeway: %w", err)
 	}
