@@ -14,8 +14,8 @@ import (
 // messages leave; then, by hint, for what is still missing. All of it is
 // optional: without stores the protocol's own repair does it.
 const (
-	// overlap is how far before the last complete time a query begins: clocks of
-	// senders and stores differ.
+	// overlap is how far before the last complete time a query begins, and how far
+	// after now it ends: clocks of senders and stores differ.
 	overlap = 20 * time.Second
 	// maxAbsence is how far back a query goes.
 	maxAbsence = 30 * 24 * time.Hour
@@ -117,7 +117,7 @@ func (s *session) since(l *loop) time.Time {
 // catchUp asks the store page by page. The loop has committed a page before the
 // next is asked for.
 func (n *Node) catchUp(ctx context.Context, s *session, cu *catchUp) {
-	q := transport.Query{Topic: s.cfg.Topic, From: cu.from, To: cu.to, Limit: transport.MaxPage}
+	q := transport.Query{Topic: s.cfg.Topic, From: cu.from, To: cu.to.Add(overlap), Limit: transport.MaxPage}
 	pause := minQueryPause
 	for {
 		var page transport.Page

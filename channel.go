@@ -36,7 +36,7 @@ type SendOptions struct {
 	Want Want
 	// Ephemeral messages are delivered to whoever is there: they take no place in
 	// the log and are neither acknowledged nor repaired. While the channel is not
-	// online (ChannelStatus.Online) they go nowhere.
+	// online (ChannelStatus.Online) they go nowhere. ProfileNim has none.
 	Ephemeral bool
 	// ID is for ProfileNim alone, where ids are the application's business.
 	ID MessageID
@@ -176,7 +176,9 @@ func (l *loop) forget(c *Channel) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	b := &store.Batch{Epoch: c.n.epoch, Channels: []store.ChannelBatch{{Channel: c.cfg.Channel, Drop: true}}}
-	if err := c.n.opts.Store.Commit(ctx, b); err != nil {
+	err := c.n.opts.Store.Commit(ctx, b)
+	l.n.metrics.add(func(m *Metrics) { m.committed(nil, err) })
+	if err != nil {
 		return storeError(err)
 	}
 	return nil
@@ -193,7 +195,7 @@ type ChannelStatus struct {
 	// Messages is how many messages took a place in the log, ever; the newest has
 	// this position.
 	Messages Position
-	Lamport  uint64 // of our clock
+	Lamport  uint64 // our clock, which syncs move too
 	// Waiting are messages that arrived and wait for what they depend on, Missing
 	// those that they wait for, Skipped those that were given up for now.
 	Waiting, Missing, Skipped int
@@ -205,8 +207,8 @@ type ChannelStatus struct {
 	// LastHeard is when something was last heard on this connection, zero if
 	// nothing was.
 	LastHeard time.Time
-	// CompleteTo is the time up to which the network's stores were asked; zero if
-	// they never were.
+	// CompleteTo is the time up to which nothing is known to be missing from the
+	// network's stores (spec R100); zero if they were never asked.
 	CompleteTo time.Time
 }
 

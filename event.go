@@ -51,7 +51,8 @@ type Event struct {
 	Gap     *Gap        // of EventGap
 }
 
-// Message is a message as a reader sees it.
+// Message is a message as a reader sees it. Late, Gaps, Missing, Quarantined and
+// BelowJoin are set in events alone, Parents and Hint in what is read from the log.
 type Message struct {
 	ID      MessageID
 	Sender  ParticipantID
@@ -75,8 +76,7 @@ type Message struct {
 	// BelowJoin is set when it is older than the join point: it never takes a
 	// place in this log.
 	BelowJoin bool
-	// Parents are the messages that it names as its causal history. Only what is
-	// read from the log has them.
+	// Parents are the messages that it names as its causal history.
 	Parents []MessageID
 	// Hint retrieves it from a store of the network, if anything does.
 	Hint []byte

@@ -252,6 +252,7 @@ func (l *loop) act(j *job) {
 		select {
 		case l.n.out[s.queue] <- o:
 		default:
+			l.n.metrics.add(func(m *Metrics) { m.Failed[o.class]++ })
 			l.handed(&o, nil, errQueueFull)
 		}
 	}

@@ -15,8 +15,8 @@ const Classes = int(sds.ClassEphemeral) + 1
 
 // Metrics counts what a node did since it was opened. All numbers only grow.
 type Metrics struct {
-	// Sent counts what the transport took, Failed packets that it did not, by
-	// class.
+	// Sent counts what the transport took, Failed packets that it did not take or
+	// was not given since its way was shut or full, by class.
 	Sent   [Classes]Count
 	Failed [Classes]uint64
 	// Received counts packets from the transport's broadcast, Retrieved those from

@@ -81,7 +81,10 @@ type Profile struct {
 	Window int
 }
 
-// The profiles. All of them read every dialect; they differ in what they emit.
+// The profiles. All of them read every dialect; they differ in what they emit. In
+// a nim channel clocks count seconds: what says milliseconds arrives there
+// Quarantined. Nim members send nothing by themselves: their last messages are
+// acknowledged when somebody speaks.
 var (
 	// ProfileLIP is the numbering of the specification with our extension.
 	ProfileLIP = Profile{Name: "lip", Dialect: sds.LIP}

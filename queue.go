@@ -331,6 +331,8 @@ func (n *Node) read(ctx context.Context, f func(context.Context) error) error {
 		return n.closedError()
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
+	case errors.Is(err, store.ErrNotFound):
+		return fmt.Errorf("causeway: %w", err)
 	case errors.Is(err, store.ErrCorrupt), errors.Is(err, ErrCursorForgotten), err == nil:
 		return err
 	}

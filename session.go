@@ -220,6 +220,9 @@ func (e *sealError) Unwrap() error { return e.error }
 
 func (j *job) add(l *loop, e Event) {
 	e.Channel, e.At = j.s.cfg.Channel, timeOf(l.now)
+	if e.Gap != nil {
+		e.Gap.At = e.At
+	}
 	j.events = append(j.events, e)
 }
 
