@@ -159,6 +159,9 @@ func (c *Channel) walkOthers(heads []*node) bool {
 			}
 			push(p, n.ofOther)
 		}
+		for _, p := range n.past {
+			push(p, n.ofOther)
+		}
 	}
 	return ok
 }

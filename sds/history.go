@@ -9,6 +9,7 @@ type node struct {
 	lamport  uint64
 	position Position
 	parents  []*node // those that are in the log, of the same wire format
+	past     []*node // its sender's earlier messages that mergeOwnPast took from the heads
 	leaf     Leaf
 	reach    uint64 // highest own ordinal among its ancestors and itself
 	ordinal  uint64 // of an own message
@@ -22,6 +23,7 @@ type node struct {
 	ofOther bool   // that walk found it not to be an ancestor of what it asked for
 	own     bool   // written by this participant, with this state or an older one
 	head    bool   // nothing in the log depends on it
+	merged  bool   // nor on this, and mergeOwnPast took it from the heads
 	voiced  bool   // somebody other than its sender named it, or we did
 	named   bool   // somebody else named it
 	foreign bool   // its bytes are of the other wire format
@@ -49,6 +51,7 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 		n.parents = append(n.parents, p)
 		n.reach = max(n.reach, p.reach)
 		c.unhead(p)
+		p.merged = false
 	}
 	c.nodes[n.id] = n
 	c.window.push(n)
@@ -59,12 +62,7 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 		c.meta.Sum.Add(n.leaf)
 		c.addToPrefixes(n)
 		if !hasChild {
-			n.head = true
-			c.heads = append(c.heads, n)
-			c.headsChanged = true
-			if len(c.heads) > MaxHeads {
-				c.unhead(slices.MinFunc(c.heads, func(a, b *node) int { return a.place().Compare(b.place()) }))
-			}
+			c.addHead(n)
 		}
 	}
 	c.observe(n.lamport)
@@ -90,10 +88,58 @@ func (c *Channel) mergeOwnPast(n *node) {
 		return
 	}
 	for _, h := range slices.Clone(c.heads) {
-		if h != n && h.sender == n.sender && h.lamport < n.lamport {
-			n.parents = append(n.parents, h) // walks from the heads must come by
+		if h != n && h.sender == n.sender && h.lamport < n.lamport && !c.leads(h) {
+			n.past = append(n.past, h) // walks from the heads must come by
 			c.unhead(h)
+			h.merged = true
 		}
+	}
+}
+
+// unmerge makes a head again of what mergeOwnPast took, if a late parent showed
+// that it leads to our own last message and no head does.
+func (c *Channel) unmerge() {
+	var by *node
+	furthest := 0
+	for _, n := range c.window.all() {
+		for i, h := range n.past {
+			if h.merged && !h.gone && (by == nil || h.reach > by.past[furthest].reach) {
+				by, furthest = n, i
+			}
+		}
+	}
+	if by != nil && c.leads(by.past[furthest]) {
+		c.addHead(by.past[furthest])
+		by.past[furthest].merged = false
+		by.past = slices.Delete(by.past, furthest, furthest+1)
+	}
+}
+
+// leads tells whether no other head leads as far as n to what we ourselves said.
+// Then n must be a head, whatever its sender says next: who lacks our messages
+// learns of them from us.
+func (c *Channel) leads(n *node) bool {
+	return n.reach > 0 && !slices.ContainsFunc(c.heads, func(h *node) bool { return h != n && h.reach >= n.reach })
+}
+
+// dropHead takes the oldest from the heads, but not the one that leads to our
+// own last message.
+func (c *Channel) dropHead() {
+	byPlace := func(a, b *node) int { return a.place().Compare(b.place()) }
+	oldest := slices.MinFunc(c.heads, byPlace)
+	if c.leads(oldest) {
+		rest := slices.DeleteFunc(slices.Clone(c.heads), func(n *node) bool { return n == oldest })
+		oldest = slices.MinFunc(rest, byPlace)
+	}
+	c.unhead(oldest)
+}
+
+func (c *Channel) addHead(n *node) {
+	n.head = true
+	c.heads = append(c.heads, n)
+	c.headsChanged = true
+	if len(c.heads) > MaxHeads {
+		c.dropHead()
 	}
 }
 
@@ -117,7 +163,7 @@ func (c *Channel) forgetOld() {
 			continue
 		}
 		n.gone = true
-		n.parents = nil
+		n.parents, n.past = nil, nil
 		delete(c.nodes, n.id)
 		if c.shortIDs != nil {
 			delete(c.shortIDs, ShortID(c.cfg.Channel, n.id))

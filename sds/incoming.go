@@ -148,6 +148,7 @@ func (c *Channel) deliver(p *parked) {
 		}
 		if stale {
 			raiseReach(c.window.all())
+			c.unmerge()
 		}
 		c.meet(a, GapRecovered)
 	}

@@ -99,6 +99,8 @@ const (
 	smallGroup = 32
 	// askAfter is when a sender that wants more asks those that it did not hear.
 	askAfter, askMax = 4 * time.Second, 10 * time.Minute
+	// askPresent bounds the wait while one of them was heard within presentFor.
+	askPresent, presentFor = 30 * time.Second, 15 * time.Minute
 	// coldAfter is how many requests for a message may go unanswered before it is
 	// asked for rarely: nobody present seems to have it.
 	coldAfter = 16

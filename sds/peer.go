@@ -78,7 +78,7 @@ func (c *Channel) hear(p *peer, m *wire.Message, e *wire.Extension) {
 		c.estimate = c.estimate.WithHeard(c.countHeard())
 	}
 	p.heard = c.now
-	if m.HasLamport && m.Lamport < MaxLamport {
+	if m.HasLamport && m.Lamport < maxPlaced { // no honest clock is beyond
 		p.lamport = max(p.lamport, m.Lamport)
 		if c.counts(p.id) {
 			c.remember(p)

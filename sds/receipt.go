@@ -145,6 +145,9 @@ func (c *Channel) seen(o *outgoing, p *peer) {
 	r := c.receipt(o)
 	r.Persons = append(r.Persons, name)
 	c.raise(o)
+	if o.awaits() {
+		c.planAsk() // asking helps: go on
+	}
 }
 
 // receipt returns o's entry in the next Ready, made when needed and kept up to

@@ -191,3 +191,85 @@ func TestOldIncarnationClaimsNothing(t *testing.T) {
 		t.Errorf("incarnation %d, want 2", got)
 	}
 }
+
+// spec R22: a timestamp that no honest clock has says nothing about clocks. It
+// takes two liars who agree to move the median, not one and a nonsense number.
+func TestNoVoiceBeyondAllClocks(t *testing.T) {
+	now := uint64(testStart)
+	c := testChannel(t, LIP, func(cfg *Config) {
+		cfg.Roster = &Roster{Members: map[ParticipantID]PersonID{"me": "me", "alice": "alice", "bob": "bob", "mallory": "mallory"}}
+	})
+	far := lip("mallory", now+1e10, "far")
+	receive(t, c, testStart, far)
+	receive(t, c, testStart, lip("bob", MaxLamport-1, "in bob's name"))
+	receive(t, c, testStart, lip("bob", maxPlaced, "again"))
+	if got := c.plausible(testStart); got != now+60_000 {
+		t.Errorf("one liar and a nonsense number move the bound to %d above now", got-now)
+	}
+	if c.Has(far.MessageID) || c.Meta().Lamport >= now+1e10 {
+		t.Errorf("the clock is %d above now", c.Meta().Lamport-now)
+	}
+	// What it can place speaks.
+	receive(t, c, testStart, lip("bob", maxPlaced-1, "an agreement"))
+	if !c.Has(far.MessageID) {
+		t.Error("two voices are not enough")
+	}
+}
+
+// spec R23 R30: whatever others put above our last message, what we name leads to
+// it: else who lacks it would never learn of it.
+func TestOwnLastMessageStaysNamed(t *testing.T) {
+	now := uint64(testStart)
+	later := testStart.Add(10 * time.Minute)
+	gap := func(c *Channel, k int) { // mallory's chain has a gap: what is before it is no head any more
+		at := testStart.Add(time.Duration(1+k) * time.Minute)
+		receive(t, c, at, lip("mallory", now+50_000+uint64(k), fmt.Sprint("gap", k), invented(k, 1)...))
+		c.Tick(at.Add(time.Minute))
+	}
+	t.Run("taken by one whose chain has a gap", func(t *testing.T) {
+		c := testChannel(t, LIP, nil)
+		mine := say(t, c, testStart, "mine", SendOptions{})
+		child := lip("mallory", 1, "names it, and says that she is older", mine.MessageID)
+		receive(t, c, testStart, child)
+		gap(c, 0)
+		if next := say(t, c, later, "next", SendOptions{}); !names(next, child.MessageID) {
+			t.Errorf("names %v", next.CausalHistory)
+		}
+		if ids := headIDs(c); len(ids) != 1 {
+			t.Errorf("heads %v", ids)
+		}
+	})
+	t.Run("taken by one that comes late", func(t *testing.T) {
+		c := testChannel(t, LIP, nil)
+		mine := say(t, c, testStart, "mine", SendOptions{})
+		late := lip("mallory", now+1, "late", mine.MessageID)
+		child := lip("mallory", now+2, "above what is late", late.MessageID)
+		receive(t, c, testStart, child)
+		c.Tick(testStart.Add(time.Minute))
+		gap(c, 0)
+		receive(t, c, later, late)
+		if next := say(t, c, later, "next", SendOptions{}); !names(next, child.MessageID) || names(next, late.MessageID) {
+			t.Errorf("names %v", next.CausalHistory)
+		}
+	})
+	t.Run("the oldest of too many", func(t *testing.T) {
+		c := testChannel(t, LIP, nil)
+		mine := say(t, c, testStart, "mine", SendOptions{})
+		for i := range MaxHeads + 10 {
+			receive(t, c, testStart, lip(ParticipantID(fmt.Sprint("s", i)), now+uint64(i), "a root"))
+		}
+		if len(c.heads) != MaxHeads || !c.nodes[mine.MessageID].head {
+			t.Errorf("%d heads, mine among them: %v", len(c.heads), c.nodes[mine.MessageID].head)
+		}
+	})
+	t.Run("others' gaps are still merged", func(t *testing.T) {
+		c := testChannel(t, LIP, nil)
+		say(t, c, testStart, "mine", SendOptions{})
+		for i := range 5 {
+			gap(c, i)
+		}
+		if ids := headIDs(c); len(ids) != 2 {
+			t.Errorf("heads %v", ids)
+		}
+	})
+}

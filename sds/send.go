@@ -38,6 +38,9 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 	if err := o.Want.check(); err != nil {
 		return "", err
 	}
+	if o.Ephemeral && c.cfg.Dialect == Nim {
+		return "", fmt.Errorf("sds: %w: Ephemeral: the nim dialect has no such messages", ErrConfig)
+	}
 	if o.Ephemeral {
 		return c.sendEphemeral(content), nil
 	}

@@ -258,7 +258,25 @@ func (c *Channel) askDue() {
 	}
 	c.sendSync(ClassSync, nil, unheard)
 	c.v.asks++
-	c.timers.schedule(&c.v.ask, c.now.Add(pace.Jitter(min(askAfter<<min(c.v.asks, 8), askMax), c.random())))
+	wait := min(askAfter<<min(c.v.asks, 8), askMax)
+	if wait > askPresent && c.lacksPresent() {
+		wait = askPresent
+	}
+	c.timers.schedule(&c.v.ask, c.now.Add(pace.Jitter(wait, c.random())))
+}
+
+// lacksPresent tells whether somebody whom we wait for is there. Only in groups
+// where looking at everybody costs little.
+func (c *Channel) lacksPresent() bool {
+	if len(c.peers) > 8*smallGroup {
+		return false
+	}
+	for _, p := range c.peers {
+		if c.now.Sub(p.heard) < presentFor && c.lacks(p) {
+			return true
+		}
+	}
+	return false
 }
 
 // awaits tells whether o's sender still collects acknowledgements.

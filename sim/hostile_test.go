@@ -32,6 +32,13 @@ const weakIDs = false
 // holes that she named first are given up for good, honest messages among them.
 const floodAbove = 100
 
+// maxAhead is how far ahead of the wall clock timestamps are that come in the
+// name of others than mallory. Who speaks for two members can put any timestamp
+// into a log: then its owner's messages are far ahead too, and keep out of the
+// other logs until their time comes (spec R22). So that time must come within
+// settleIn. What mallory says in her own name alone may be from any time.
+const maxAhead = time.Hour
+
 type attack uint8
 
 const (
@@ -137,12 +144,15 @@ func (a *attacker) packet(rng *rand.Rand, st attackStep) []byte {
 		m.RepairRequest = a.history(rng, 100)
 	case echo, forge:
 		m.SenderID = a.g.Members[(st.victim+int(st.attack-echo))%len(a.g.Members)].ID
+		if a.tooFar(&m) {
+			m.Lamport = uint64(a.g.Now().Add(maxAhead))
+		}
 		m.Content = random(rng, 20)
 		m.MessageID = sds.NewMessageID(m.ChannelID, m.SenderID, m.Lamport, m.CausalHistory, m.Content)
 		e := wire.Extension{Version: 1, Sequence: math.MaxUint64, Incarnation: a.g.Members[st.victim].State.Meta.Incarnation}
 		m.Extension = e.Encode()
 	}
-	if m.Kind() == wire.Content {
+	if m.Kind() == wire.Content && !a.tooFar(&m) { // no member is made to name it
 		a.ids = append(a.ids, m.MessageID)
 	}
 	return m.Encode()
@@ -162,14 +172,24 @@ func (a *attacker) mutated(rng *rand.Rand, how attack) []byte {
 		q := a.seen[rng.IntN(len(a.seen))]
 		p = append(p[:rng.IntN(len(p)+1)], q[rng.IntN(len(q)+1):]...)
 	}
+	if m, err := wire.Decode(p); err == nil && m.SenderID != mallory && a.tooFar(&m) {
+		return nil
+	}
 	return p
 }
 
 // time returns timestamps that are wrong in all the ways there are.
 func (a *attacker) time(rng *rand.Rand) uint64 {
 	now := uint64(a.g.Now())
-	times := [...]uint64{now, now, now - 100_000, 0, 1, now + 59_000, now + 61_000, now + 3_600_000, sds.MaxLamport - 1, sds.MaxLamport, math.MaxUint64}
+	times := [...]uint64{now, now, now - 100_000, 0, 1, now + 59_000, now + 61_000, now + uint64(maxAhead.Milliseconds()),
+		now + 1<<rng.IntN(52), sds.MaxLamport - 1, sds.MaxLamport, math.MaxUint64}
 	return times[rng.IntN(len(times))]
+}
+
+// tooFar tells whether m is further ahead than maxAhead, and may still enter a
+// log, or move what is plausible, when members vouch for it.
+func (a *attacker) tooFar(m *wire.Message) bool {
+	return m.HasLamport && m.Lamport > uint64(a.g.Now().Add(maxAhead)) && m.Lamport < sds.MaxLamport/2
 }
 
 func (a *attacker) history(rng *rand.Rand, most int) []sds.HistoryEntry {
