@@ -13,7 +13,7 @@ CONCURRENT = . ./store ./transport/...
 # The folders of the modules of go.work.
 modules = $$(go list -m -f '{{.Dir}}')
 
-.PHONY: help test lint platforms race bench demo spec fuzz nightly fmt tidy
+.PHONY: help test lint platforms race bench demo interop spec fuzz nightly fmt tidy
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' Makefile
@@ -27,6 +27,7 @@ test: lint platforms ## all checks and all tests of all modules
 	else \
 		echo "no C compiler (cc): the race detector was left out"; \
 	fi
+	@echo "not among these, since they build or run for minutes: make interop (go-waku), make nightly"
 
 lint: ## gofmt, go vet (each module alone) and staticcheck
 	@bad=$$(gofmt -l .); test -z "$$bad" || { echo "gofmt: run make fmt for:" $$bad; exit 1; }
@@ -47,6 +48,9 @@ bench: ## all benchmarks as a Markdown table; BENCH=pattern
 
 demo: ## a group chat over a lossy network, in one terminal
 	go run ./suite/cmd/causeway demo
+
+interop: ## our Waku nodes against go-waku (needs a C compiler; minutes of building)
+	CAUSEWAY_GOWAKU=1 go test -count=1 -timeout=30m ./suite/interop/gowaku
 
 spec: ## requirements of the specification and the tests that prove them
 	@go run ./internal/speccheck

@@ -272,8 +272,11 @@ func (s *pushServer) publish(p peer.ID, r *wire.PushRequest) error {
 	if at == nil {
 		return errNotOurs
 	}
+	if err := r.Message.Check(); err != nil {
+		return err
+	}
 	data := r.Message.Marshal()
-	if len(data) > n.opts.MaxMessage || len(data) == 0 {
+	if len(data) > n.opts.MaxMessage {
 		return errTooLarge
 	}
 	topic := transport.Topic(r.Message.ContentTopic)

@@ -316,6 +316,9 @@ func (n *Node) Publish(ctx context.Context, e transport.Envelope) (hint []byte, 
 		Timestamp:    n.nextStamp(),
 		Ephemeral:    e.Ephemeral,
 	}
+	if err := m.Check(); err != nil {
+		return nil, err
+	}
 	hash := m.Hash(name)
 	if n.light != nil {
 		err = n.light.publish(ctx, name, &m, hash)

@@ -117,7 +117,10 @@ func relayFeature(f pubsub.GossipSubFeature, p protocol.ID) bool {
 func (r *relay) inspect(from peer.ID, rpc *pubsub.RPC) error {
 	good := rpc.Publish[:0]
 	for _, m := range rpc.Publish {
-		_, err := wire.UnmarshalMessage(m.GetData())
+		message, err := wire.UnmarshalMessage(m.GetData())
+		if err == nil {
+			err = message.Check() // who forwards it is shunned
+		}
 		if err != nil || len(m.Data) > r.n.opts.MaxMessage {
 			r.n.count.malformed.Add(1)
 			r.n.opts.Log.Debug("waku: malformed message", "peer", from, "error", err)

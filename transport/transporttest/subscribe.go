@@ -152,7 +152,7 @@ func offline(t testing.TB, n Network) {
 	want(true)
 	n.SetOnline(n.B, false)
 	want(false)
-	if _, err := n.B.Publish(context.Background(), transport.Envelope{Topic: topic}); !errors.Is(err, transport.ErrOffline) {
+	if _, err := n.B.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("unheard")}); !errors.Is(err, transport.ErrOffline) {
 		t.Errorf("Publish: error is %v, want ErrOffline", err)
 	}
 	fence(t, n.A, topic, c)

@@ -223,3 +223,25 @@ func sizeVarint(number protowire.Number, v uint64) int {
 	}
 	return protowire.SizeTag(number) + protowire.SizeVarint(v)
 }
+
+// ErrInvalid: relays of the network refuse the message, and its sender after a
+// few of the kind.
+var ErrInvalid = errors.New("invalid message")
+
+// Check tells what is wrong with a message that relays would not carry
+// (14/WAKU2-MESSAGE): it needs a payload and a content topic in UTF-8.
+func (m *Message) Check() error {
+	switch {
+	case len(m.Payload) == 0:
+		return fmt.Errorf("waku: %w: no payload", ErrInvalid)
+	case m.ContentTopic == "":
+		return fmt.Errorf("waku: %w: no content topic", ErrInvalid)
+	case len(m.ContentTopic) > MaxTopic:
+		return fmt.Errorf("waku: %w: content topic of %d bytes, at most %d", ErrInvalid, len(m.ContentTopic), MaxTopic)
+	case !utf8.ValidString(m.ContentTopic):
+		return fmt.Errorf("waku: %w: content topic is not UTF-8", ErrInvalid)
+	case len(m.Meta) > MaxMeta:
+		return fmt.Errorf("waku: %w: meta of %d bytes, at most %d", ErrInvalid, len(m.Meta), MaxMeta)
+	}
+	return nil
+}
