@@ -205,7 +205,7 @@ func TestOtherCluster(t *testing.T) {
 	if b.Stats().OtherCluster == 0 {
 		t.Error("it was not counted")
 	}
-	if _, err := b.Publish(context.Background(), transport.Envelope{Topic: topic}); !errors.Is(err, transport.ErrOffline) {
+	if _, err := b.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("x")}); !errors.Is(err, transport.ErrOffline) {
 		t.Errorf("Publish: %v", err)
 	}
 	// Both stay away from each other, while others come and go.
@@ -283,7 +283,7 @@ func TestFailover(t *testing.T) {
 	await(t, a, "one left", connected(1))
 	all[2].Close()
 	await(t, a, "nobody", func(h Health) bool { return !h.Online })
-	if _, err := a.Publish(context.Background(), transport.Envelope{Topic: topic}); !errors.Is(err, transport.ErrOffline) {
+	if _, err := a.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("x")}); !errors.Is(err, transport.ErrOffline) {
 		t.Errorf("Publish: %v", err)
 	}
 }
@@ -326,7 +326,7 @@ func TestPushLimit(t *testing.T) {
 	alone := open(t, Options{Mode: Light, ServiceNodes: nodes[0].Addrs()})
 	await(t, alone, "service node", receiving(1))
 	publish(t, alone, "one")
-	if _, err := alone.Publish(context.Background(), transport.Envelope{Topic: topic}); err == nil || !strings.Contains(err.Error(), errTooFast.Error()) {
+	if _, err := alone.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("x")}); err == nil || !strings.Contains(err.Error(), errTooFast.Error()) {
 		t.Errorf("Publish: %v", err)
 	}
 }
@@ -457,7 +457,7 @@ func TestOptions(t *testing.T) {
 	if len(self.Addrs()) != 0 {
 		t.Errorf("listens on %v", self.Addrs())
 	}
-	if _, err := self.Publish(context.Background(), transport.Envelope{Topic: topic}); !errors.Is(err, transport.ErrOffline) {
+	if _, err := self.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("x")}); !errors.Is(err, transport.ErrOffline) {
 		t.Errorf("Publish: %v", err)
 	}
 	if _, ok := self.Transport().(transport.Retriever); ok {

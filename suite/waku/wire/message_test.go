@@ -171,3 +171,24 @@ func TestFrameTooLarge(t *testing.T) {
 		t.Error("a length without end is read")
 	}
 }
+
+// What relays refuse, with the field that is to blame.
+func TestCheck(t *testing.T) {
+	good := wire.Message{Payload: []byte("x"), ContentTopic: "/a/1/b/proto"}
+	if err := good.Check(); err != nil {
+		t.Error(err)
+	}
+	for name, change := range map[string]func(*wire.Message){
+		"payload":            func(m *wire.Message) { m.Payload = nil },
+		"no content topic":   func(m *wire.Message) { m.ContentTopic = "" },
+		"topic of 1025":      func(m *wire.Message) { m.ContentTopic = strings.Repeat("x", wire.MaxTopic+1) },
+		"topic is not UTF-8": func(m *wire.Message) { m.ContentTopic = "\xff" },
+		"meta of 65":         func(m *wire.Message) { m.Meta = make([]byte, wire.MaxMeta+1) },
+	} {
+		m := good
+		change(&m)
+		if err := m.Check(); !errors.Is(err, wire.ErrInvalid) || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
