@@ -273,3 +273,40 @@ func TestOwnLastMessageStaysNamed(t *testing.T) {
 		}
 	})
 }
+
+// spec R67: the transport had taken a message and somebody named it, and before
+// it was written down that it had left, the process died. The others are asked
+// all the same.
+func TestAsksAfterRestartBeforeHanded(t *testing.T) {
+	roster := &Roster{Members: map[ParticipantID]PersonID{"me": "me", "alice": "alice", "bob": "bob"}}
+	cfg := Config{Channel: "room", Participant: "me", Roster: roster, Seed: 1}
+	c, err := New(cfg, testStart)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state State
+	id, err := c.Send(testStart, []byte("mine"), SendOptions{Want: Everyone})
+	if err != nil {
+		t.Fatal(err)
+	}
+	state.Apply(c.Ready().Changes)
+	c.Advance()
+	receive(t, c, testStart.Add(time.Second), lip("alice", uint64(testStart)+1000, "I have it", id))
+	state.Apply(c.Ready().Changes)
+	if o := state.Outgoing[id]; o.Handed || o.Level != LevelSeen {
+		t.Fatalf("%+v", o)
+	}
+	c, err = Restore(cfg, state.Clone(), nil, testStart.Add(time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for d := time.Minute; d < 3*time.Minute; d += time.Second {
+		c.Tick(testStart.Add(d))
+		for _, m := range sent(t, drain(c), ClassSync) {
+			if e := extension(&m); e.HasAsk && slices.Contains(e.Ask, ShortParticipant("room", "bob")) {
+				return
+			}
+		}
+	}
+	t.Error("bob is not asked")
+}

@@ -281,7 +281,7 @@ func (c *Channel) lacksPresent() bool {
 
 // awaits tells whether o's sender still collects acknowledgements.
 func (o *outgoing) awaits() bool {
-	return !o.done && o.handed && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
+	return !o.done && (o.handed || o.known()) && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
 }
 
 // lacks tells whether we wait for p to acknowledge something.
