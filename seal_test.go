@@ -179,6 +179,7 @@ func TestSealHidesEverything(t *testing.T) {
 	})
 }
 
+// spec R93.
 // "The sealed bytes are stored, and the same bytes are what repairs and resends
 // carry": also those of others.
 func TestSealRepairsIdentical(t *testing.T) {
