@@ -6,14 +6,14 @@ import (
 
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/store"
-	"github.com/causeway-im/causeway/transport/loopback"
 )
 
 // audit is what the nodes and their databases say in the end, whatever was seen
 // before.
 type audit struct {
 	metrics  []causeway.Metrics // by member
-	network  loopback.Stats
+	counts   counts
+	waku     *Traffic       // nil if the network is another
 	digests  []store.Digest // by member
 	reached  int            // messages whose receipt says that they have reached all
 	overdue  []string       // what is said of those that have not
@@ -32,7 +32,10 @@ func (a *audit) identical(n int) bool {
 
 // examine asks every node what it has in the end.
 func (r *Run) examine(ctx context.Context, g *group) (audit, error) {
-	a := audit{network: g.network.Stats()}
+	a := audit{counts: g.network.counts()}
+	if n, ok := g.network.(*wakuNet); ok {
+		a.waku = n.traffic()
+	}
 	for i, m := range g.members {
 		a.metrics = append(a.metrics, m.node.Metrics())
 		digest, err := m.channel.Digest(ctx)

@@ -8,12 +8,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/suite/sqlite"
-	"github.com/causeway-im/causeway/transport"
-	"github.com/causeway-im/causeway/transport/loopback"
 )
 
 // The ids have the lengths of which README.md gives the bytes: 20 and 32.
@@ -27,13 +26,13 @@ func participant(i int) causeway.ParticipantID {
 type group struct {
 	folder  string
 	keep    bool
-	network *loopback.Network
+	network network
 	members []*member
 }
 
 // member is one node with what it stands on.
 type member struct {
-	end     *loopback.Endpoint
+	link    link
 	db      *sql.DB
 	node    *causeway.Node
 	channel *causeway.Channel
@@ -41,64 +40,62 @@ type member struct {
 	left, cut, away bool // away: it has no network, for one of the two reasons
 }
 
-// broadcast is an endpoint without the queries: this network has no store.
-type broadcast struct{ transport.Transport }
+// ErrKeep is returned by Play when Options.Keep can't hold the databases.
+var ErrKeep = errors.New("the databases need a folder of their own")
 
-// openGroup starts all members. Whatever it returns is to be closed, also with
-// an error.
-func openGroup(ctx context.Context, o Options, rec *recorder) (*group, error) {
-	g := &group{keep: o.Keep != ""}
-	if err := g.makeFolder(o.Keep); err != nil {
+// newGroup makes the folder of the databases, or a temporary one. Close the group
+// in the end.
+func newGroup(keep string) (g *group, err error) {
+	g = &group{keep: keep != ""}
+	if !g.keep {
+		g.folder, err = os.MkdirTemp("", "causeway-demo-")
 		return g, err
 	}
-	var err error
-	g.network, err = loopback.New(loopback.Options{Seed: o.Seed, Loss: o.Loss, MinDelay: minDelay, MaxDelay: maxDelay})
+	if g.folder, err = filepath.Abs(keep); err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(g.folder, 0o755); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrKeep, err)
+	}
+	entries, err := os.ReadDir(g.folder)
 	if err != nil {
-		return g, err
+		return nil, fmt.Errorf("%w: %w", ErrKeep, err)
 	}
+	if len(entries) > 0 {
+		return nil, fmt.Errorf("%w: %s is not empty", ErrKeep, g.folder)
+	}
+	return g, nil
+}
+
+// open starts all members on the group's network and waits until they are
+// connected.
+func (g *group) open(ctx context.Context, o Options, rec *recorder) error {
 	roster := &causeway.Roster{Members: map[causeway.ParticipantID]causeway.PersonID{}}
 	for i := range o.Members {
 		roster.Members[participant(i)] = causeway.PersonID(participant(i))
 	}
 	for i := range o.Members {
-		if err := g.open(ctx, i, o.Seed, roster, &witness{rec: rec, member: i}); err != nil {
-			return g, fmt.Errorf("member %d: %w", i, err)
+		if err := g.openMember(ctx, i, o.Seed, roster, &witness{rec: rec, member: i}); err != nil {
+			return fmt.Errorf("member %d: %w", i, err)
 		}
 	}
-	return g, nil
-}
-
-// ErrKeep is returned by Play when Options.Keep can't hold the databases.
-var ErrKeep = errors.New("the databases need a folder of their own")
-
-// makeFolder makes the folder of the databases, or a temporary one.
-func (g *group) makeFolder(keep string) (err error) {
-	if !g.keep {
-		g.folder, err = os.MkdirTemp("", "causeway-demo-")
+	if err := g.network.connected(ctx); err != nil {
 		return err
 	}
-	if g.folder, err = filepath.Abs(keep); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(g.folder, 0o755); err != nil {
-		return fmt.Errorf("%w: %w", ErrKeep, err)
-	}
-	entries, err := os.ReadDir(g.folder)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrKeep, err)
-	}
-	if len(entries) > 0 {
-		return fmt.Errorf("%w: %s is not empty", ErrKeep, g.folder)
+	for i, m := range g.members {
+		if err := m.settled(ctx); err != nil {
+			return fmt.Errorf("member %d: %w", i, err)
+		}
 	}
 	return nil
 }
 
-// open starts member i.
-func (g *group) open(ctx context.Context, i int, seed uint64, roster *causeway.Roster, w *witness) error {
+// openMember starts member i.
+func (g *group) openMember(ctx context.Context, i int, seed uint64, roster *causeway.Roster, w *witness) error {
 	m := &member{}
 	g.members = append(g.members, m)
 	var err error
-	if m.end, err = g.network.Attach(string(participant(i))); err != nil {
+	if m.link, err = g.network.attach(ctx, i); err != nil {
 		return err
 	}
 	if m.db, err = sqlite.Open(ctx, filepath.Join(g.folder, fmt.Sprintf("member-%02d.db", i))); err != nil {
@@ -108,7 +105,7 @@ func (g *group) open(ctx context.Context, i int, seed uint64, roster *causeway.R
 		return err
 	}
 	own := rand.New(rand.NewPCG(seed, uint64(i))).Uint64() | 1 // 0 stands for any
-	m.node, err = causeway.Open(ctx, causeway.Options{Store: w, Observer: w, Transport: broadcast{m.end}, Seed: own})
+	m.node, err = causeway.Open(ctx, causeway.Options{Store: w, Observer: w, Transport: m.link.transport(), Seed: own})
 	if err != nil {
 		return err
 	}
@@ -117,7 +114,25 @@ func (g *group) open(ctx context.Context, i int, seed uint64, roster *causeway.R
 	return err
 }
 
-// close ends all members and deletes what is not to be kept.
+// settled waits until the member may send: the store has told it that there is
+// nothing to catch up with.
+func (m *member) settled(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
+	defer cancel()
+	for {
+		status, err := m.channel.Status(ctx)
+		if err != nil || status.Online {
+			return err
+		}
+		select {
+		case <-time.After(20 * time.Millisecond): // nothing tells
+		case <-ctx.Done():
+			return errors.New("is connected and still may not send")
+		}
+	}
+}
+
+// close ends all members and the network, and deletes what is not to be kept.
 func (g *group) close() error {
 	var failed []error
 	for _, m := range g.members {
@@ -129,9 +144,9 @@ func (g *group) close() error {
 		}
 	}
 	if g.network != nil {
-		g.network.Close()
+		failed = append(failed, g.network.close())
 	}
-	if g.folder != "" && !g.keep {
+	if !g.keep {
 		failed = append(failed, os.RemoveAll(g.folder))
 	}
 	return errors.Join(failed...)

@@ -21,7 +21,8 @@ type Lines struct {
 	started bool
 	next    time.Duration
 	noted   int
-	last    string // what stood behind the time
+	last    string        // what stood behind the time
+	joining time.Duration // when to say next how many are connected
 	over    bool
 }
 
@@ -35,6 +36,10 @@ func (l *Lines) Show(s Status) error {
 		l.started, l.next = true, lineEvery
 		b.WriteString(s.headline() + "\n")
 	}
+	if s.Connecting {
+		l.connecting(&b, &s)
+		return l.write(&b)
+	}
 	for _, n := range s.Notes[l.noted:] {
 		fmt.Fprintf(&b, "%s  %s\n", clock(n.At), n.Text)
 	}
@@ -46,11 +51,33 @@ func (l *Lines) Show(s Status) error {
 			l.last, l.next = line, (s.Elapsed/lineEvery+1)*lineEvery
 		}
 	}
+	return l.write(&b)
+}
+
+// connecting says how many members are connected, once a second while that
+// changes.
+func (l *Lines) connecting(b *strings.Builder, s *Status) {
+	if line := s.connecting(); line != l.last && s.Elapsed >= l.joining {
+		b.WriteString(line + "\n")
+		l.last, l.joining = line, s.Elapsed+time.Second
+	}
+}
+
+func (l *Lines) write(b *strings.Builder) error {
 	if b.Len() == 0 {
 		return nil
 	}
 	_, err := io.WriteString(l.w, b.String())
 	return err
+}
+
+// connecting says how far the group has come together, "" if it is a network
+// without connections.
+func (s *Status) connecting() string {
+	if s.Transport != Waku {
+		return ""
+	}
+	return fmt.Sprintf("connecting: %d of %s …", s.Ready, plural(len(s.Members), "member", "members"))
 }
 
 // line tells where the run stands.
@@ -81,7 +108,11 @@ func (s *Status) over() bool {
 
 // headline says what is going on.
 func (s *Status) headline() string {
-	return fmt.Sprintf("%d members, each loses %s of what it is handed; seed %d", len(s.Members), percent(s.Loss), s.Seed)
+	group := fmt.Sprintf("%d members", len(s.Members))
+	if s.Transport == Waku {
+		group += fmt.Sprintf(" over Waku (%d relays, 1 light, a store node)", len(s.Members)-1)
+	}
+	return fmt.Sprintf("%s, each loses %s of what it is handed; seed %d", group, percent(s.Loss), s.Seed)
 }
 
 // mark says how a member is, "" if there is nothing to say.

@@ -60,6 +60,9 @@ func (p *painter) progress() string {
 
 // note is what happened last.
 func (p *painter) note() string {
+	if p.Connecting {
+		return p.paint(yellow, fit(p.connecting(), p.width))
+	}
 	if len(p.Notes) == 0 {
 		return ""
 	}
@@ -77,20 +80,28 @@ func (p *painter) totals() []string {
 	}
 	first, full := ack(p.FirstAck), ack(p.FullAck)
 	lost := lostShare(p.Lost, p.Handed)
+	repaired := number(p.Closed) + " repaired"
+	if p.Transport == Waku {
+		repaired = fmt.Sprintf("repaired %s by members, %s by the store", number(p.Closed-p.FromStore), number(p.FromStore))
+	}
 	return []string{
-		p.fitting(fmt.Sprintf("lost %s of %s packets (%s) · misses: %s found, %s repaired, %s open", number(p.Lost), number(p.Handed), lost,
-			number(p.Found), number(p.Closed), number(p.open())),
+		p.fitting(fmt.Sprintf("lost %s of %s packets (%s) · misses: %s found, %s, %s open", number(p.Lost), number(p.Handed), lost,
+			number(p.Found), repaired, number(p.open())),
+			fmt.Sprintf("lost %s · %s: %s, %s open", lost, plural(p.Found, "miss", "misses"), repaired, number(p.open())),
 			fmt.Sprintf("lost %s · %s found, %s open", lost, plural(p.Found, "miss", "misses"), number(p.open()))),
 		p.fitting(fmt.Sprintf("half of all messages: first acknowledged within %s, known to have reached all within %s", first, full),
 			fmt.Sprintf("median: first acknowledgement %s, all %s", first, full)),
 	}
 }
 
-func (p *painter) fitting(long, short string) string {
-	if len([]rune(long)) <= p.width {
-		return long
+// fitting returns the first form that fits; the last is cut if it must be.
+func (p *painter) fitting(forms ...string) string {
+	for _, form := range forms {
+		if len([]rune(form)) <= p.width {
+			return form
+		}
 	}
-	return fit(short, p.width)
+	return fit(forms[len(forms)-1], p.width)
 }
 
 // What a member has of one or several messages of the conversation.
@@ -132,8 +143,11 @@ func (p *painter) members(room int) []string {
 			colour = yellow
 		}
 		line := p.paint(colour, fmt.Sprintf("%6d", i)) + " " + p.strip(i, bar) + fmt.Sprintf(" %*s", digits, number(m.Has))
-		if mark := m.mark(); mark != "" {
+		switch mark := m.mark(); {
+		case mark != "":
 			line += "  " + p.paint(colour, fit(mark, state))
+		case p.isLight(i):
+			line += "  " + p.paint(dim, "light node")
 		}
 		lines = append(lines, line)
 	}

@@ -79,6 +79,14 @@ func makePlan(t *trace.Trace, members, offline int) (plan, int) {
 	return p, offline
 }
 
+// slow makes everything take longer by a factor.
+func (p *plan) slow(factor float64) {
+	for i := range p.steps {
+		p.steps[i].at = time.Duration(float64(p.steps[i].at) * factor)
+	}
+	p.length = time.Duration(float64(p.length) * factor)
+}
+
 // cutFrom returns when the cut begins, and cutTo when it ends.
 func (p *plan) cutFrom() time.Duration { return p.length / 3 }
 func (p *plan) cutTo() time.Duration   { return 2 * p.length / 3 }

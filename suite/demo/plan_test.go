@@ -105,12 +105,26 @@ func TestPlan(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{
-		{Members: 1}, {Members: 65}, {Members: 8, Loss: -0.1}, {Members: 8, Loss: 0.91}, {Members: 8, Offline: 8},
-		{Members: 8, Offline: -3}, {Members: 8, Patience: -1}, {Members: 8, Trace: &trace.Trace{}},
-	} {
+	for _, transport := range []Transport{Waku, Loopback} {
+		for _, o := range []Options{
+			{Members: 1}, {Members: 65}, {Members: 8, Loss: -0.1}, {Members: 8, Loss: 0.91}, {Members: 8, Offline: 8},
+			{Members: 8, Offline: -3}, {Members: 8, Patience: -1}, {Members: 8, Trace: &trace.Trace{}}, {Offline: transport.Members()},
+		} {
+			o.Transport = transport
+			if _, err := New(o); err == nil {
+				t.Errorf("%+v: no error", o)
+			}
+		}
+		if r, err := New(Options{Transport: transport}); err != nil || r.opts.Members != transport.Members() {
+			t.Errorf("%s: %v", transport, err)
+		}
+	}
+	for _, o := range []Options{{}, {Transport: "tcp"}, {Transport: Waku, Members: 3}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v: no error", o)
 		}
+	}
+	if _, err := New(Options{Transport: Loopback, Members: 2}); err != nil {
+		t.Error(err)
 	}
 }

@@ -23,20 +23,39 @@ const showEvery = 100 * time.Millisecond
 // When it returns, nothing of the run is left but its result and, if they were
 // to be kept, the databases.
 func (r *Run) Play(ctx context.Context, view View) (err error) {
-	g, err := openGroup(ctx, r.opts, r.rec)
-	defer func() { err = errors.Join(err, g.close()) }()
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+	g, err := newGroup(r.opts.Keep)
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
+	defer func() { err = errors.Join(err, g.close()) }()
 	r.folder = g.folder
-	r.network.Store(g.network)
-	r.rec.begin()
-	if err := r.watched(ctx, view, func(ctx context.Context) error { return r.play(ctx, g) }); err != nil {
+	if err := r.watched(ctx, view, func(ctx context.Context) error { return r.run(ctx, g) }); err != nil {
 		return err
 	}
 	r.ended = r.rec.elapsed()
 	r.audit, err = r.examine(ctx, g)
 	return err
+}
+
+// run brings the group together and lets it talk.
+func (r *Run) run(ctx context.Context, g *group) error {
+	network, err := newNetwork(ctx, r.opts, g.folder, r.rec)
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	g.network = network
+	r.network.Store(&network)
+	if err := g.open(ctx, r.opts, r.rec); err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return fmt.Errorf("demo: %w", err)
+	}
+	r.rec.begin()
+	return r.play(ctx, g)
 }
 
 // watched calls f, and shows view what happens until f returns.
@@ -121,7 +140,7 @@ func (r *Run) step(ctx context.Context, g *group, s step) error {
 	if online := !m.left && !m.cut; m.away == online {
 		m.away = !online
 		r.rec.online(s.member, online, m.cut)
-		m.end.SetOnline(online)
+		m.link.setOnline(online)
 	}
 	return nil
 }

@@ -62,12 +62,19 @@ const smallTalk = `0 0 msg Is anybody there?
 	15 0 msg Here I am.`
 
 func small(t *testing.T) Options {
-	return Options{Members: 3, Loss: 0.2, Seed: 7, Offline: Talker, Trace: parse(t, smallTalk)}
+	return Options{Transport: Loopback, Members: 3, Loss: 0.2, Seed: 7, Offline: Talker, Trace: parse(t, smallTalk)}
 }
 
-// TestDefault plays what the command plays without flags.
+// overLoopback returns the defaults, but for the network.
+func overLoopback() Options {
+	o := Defaults()
+	o.Transport = Loopback
+	return o
+}
+
+// TestDefault plays what the command plays with --transport loopback.
 func TestDefault(t *testing.T) {
-	play(t, Defaults(), func(t *testing.T, r *Run, res Result) {
+	play(t, overLoopback(), func(t *testing.T, r *Run, res Result) {
 		if !res.OK || !res.Consistent || res.Acknowledged != 195 || res.Messages != 195 || len(res.Violations) > 0 {
 			t.Errorf("%q", res.Failures)
 		}
@@ -120,7 +127,7 @@ func TestSeeds(t *testing.T) {
 		t.Skip("only with CAUSEWAY_NIGHTLY=1")
 	}
 	for seed := uint64(1); seed <= 20; seed++ {
-		o := Defaults()
+		o := overLoopback()
 		o.Seed, o.Members, o.Loss, o.Patience = seed, []int{2, 3, 8, 8, 16}[seed%5], []float64{0.1, 0.2, 0.3}[seed%3], time.Hour
 		t.Run(fmt.Sprintf("seed %d, %d members, loss %v", seed, o.Members, o.Loss), func(t *testing.T) {
 			play(t, o, func(t *testing.T, r *Run, res Result) {
@@ -159,7 +166,7 @@ func TestLimit(t *testing.T) {
 
 // TestLeave has members who go and come as the trace says, one for good.
 func TestLeave(t *testing.T) {
-	o := Options{Members: 3, Seed: 1, Offline: Nobody, Trace: parse(t, `0 0 msg a
+	o := Options{Transport: Loopback, Members: 3, Seed: 1, Offline: Nobody, Trace: parse(t, `0 0 msg a
 		1 1 leave
 		2 1 msg written offline
 		3 0 msg b

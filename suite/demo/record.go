@@ -21,6 +21,7 @@ type recorder struct {
 	mu         sync.Mutex
 	start      time.Time
 	members    []observed
+	origins    []origins // by member; not guarded by mu
 	index      map[causeway.ParticipantID]int
 	tracks     map[causeway.MessageID]*track
 	order      []*track // in the order of writing
@@ -28,7 +29,10 @@ type recorder struct {
 	drafted    int      // messages that were written offline
 	known      int      // messages that are known to have reached all
 	detected   int      // times that a member found a message missing
-	repaired   int      // times that it came after that
+	repaired   sources  // times that it came after that
+	unmissed   sources  // times that a message came before anybody found it missing
+	begun      bool     // the conversation has
+	ready      int      // members that are connected, until it has begun
 	notes      []Note
 	violations []string
 	changed    chan struct{} // has room for one token
@@ -74,6 +78,26 @@ type track struct {
 	arrived map[int]time.Time
 }
 
+// source is where a member has a message from.
+type source uint8
+
+const (
+	fromMember  source = iota
+	fromHint           // from the store, asked for it
+	fromCatchUp        // from the store, asked for all of a time
+)
+
+// origins are where the first copies of messages came from that a member got.
+type origins struct {
+	mu    sync.Mutex
+	first map[causeway.MessageID]source
+}
+
+// sources count messages by source.
+type sources [3]int
+
+func (s sources) total() int { return s[fromMember] + s[fromHint] + s[fromCatchUp] }
+
 // Note is something worth a line.
 type Note struct {
 	At   time.Duration
@@ -81,10 +105,11 @@ type Note struct {
 }
 
 func newRecorder(members int) *recorder {
-	r := &recorder{start: time.Now(), members: make([]observed, members), index: map[causeway.ParticipantID]int{},
+	r := &recorder{start: time.Now(), members: make([]observed, members), origins: make([]origins, members), index: map[causeway.ParticipantID]int{},
 		tracks: map[causeway.MessageID]*track{}, changed: make(chan struct{}, 1)}
 	for i := range members {
 		r.members[i] = observed{gaps: map[causeway.MessageID]bool{}, waiting: map[causeway.MessageID]bool{}}
+		r.origins[i].first = map[causeway.MessageID]source{}
 		r.index[participant(i)] = i
 	}
 	return r
@@ -94,7 +119,33 @@ func newRecorder(members int) *recorder {
 func (r *recorder) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.start = time.Now()
+	r.start, r.begun = time.Now(), true
+}
+
+// connecting notes how many members are connected.
+func (r *recorder) connecting(ready int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ready = ready
+}
+
+// heard notes that a member is about to get a copy of a message. It is called
+// for each copy, and so has a lock for each member.
+func (r *recorder) heard(member int, id causeway.MessageID, from source) {
+	o := &r.origins[member]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if _, ok := o.first[id]; !ok {
+		o.first[id] = from
+	}
+}
+
+// origin returns where the first copy of a message came from.
+func (r *recorder) origin(member int, id causeway.MessageID) source {
+	o := &r.origins[member]
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.first[id]
 }
 
 func (r *recorder) elapsed() time.Duration {
@@ -117,6 +168,9 @@ func (r *recorder) violated(format string, args ...any) {
 // counting checks receipts at the instant before they become durable: whoever
 // they count holds the message by now.
 func (r *recorder) counting(member int, events []causeway.Event) {
+	if !slices.ContainsFunc(events, func(e causeway.Event) bool { return e.Receipt != nil }) {
+		return
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, e := range events {
@@ -138,6 +192,9 @@ func (r *recorder) counting(member int, events []causeway.Event) {
 
 // committed takes in what has become durable at a member.
 func (r *recorder) committed(member int, b *store.Batch, events []causeway.Event) {
+	if len(events) == 0 && !slices.ContainsFunc(b.Channels, func(ch store.ChannelBatch) bool { return len(ch.Sealed) > 0 }) {
+		return // most commits
+	}
 	now := time.Now()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -190,7 +247,9 @@ func (r *recorder) holds(member int, s store.Sealed, now time.Time) {
 	t.held |= 1 << member
 	t.arrived[member] = now
 	if _, ok := t.noticed[member]; ok {
-		r.repaired++
+		r.repaired[r.origin(member, s.ID)]++
+	} else {
+		r.unmissed[r.origin(member, s.ID)]++
 	}
 	if c := r.returned; c != nil && c.member == member && c.owed[s.ID] {
 		delete(c.owed, s.ID)

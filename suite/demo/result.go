@@ -14,16 +14,25 @@ import (
 // Result is what a run showed. Times are of a real clock: they differ from run
 // to run.
 type Result struct {
-	Seed     uint64  `json:"seed"`
-	Members  int     `json:"members"`
-	Loss     float64 `json:"loss"`
-	Messages int     `json:"messages"`
+	Transport Transport `json:"transport"`
+	Seed      uint64    `json:"seed"`
+	Members   int       `json:"members"`
+	Loss      float64   `json:"loss"`
+	Messages  int       `json:"messages"`
 
 	Handed   int `json:"handed"`   // copies of packets handed to members who were online
 	Lost     int `json:"lost"`     // of them lost
 	Unheard  int `json:"unheard"`  // copies that did not reach a member who was offline
 	Missed   int `json:"missed"`   // times that a member found a message missing
 	Repaired int `json:"repaired"` // of them held in the end
+	// Of the repaired: what came from members, and what the store had when it was
+	// asked for the message, or for all that was said in a time.
+	ByMembers      int `json:"repaired_by_members"`
+	ByStoreHint    int `json:"repaired_by_store_hint"`
+	ByStoreCatchUp int `json:"repaired_by_store_catch_up"`
+	// FromStore is how often the store had a message for a member before that found
+	// it missing.
+	FromStore int `json:"from_store_unmissed"`
 
 	Latencies
 	// AllOnline is about the messages that were written while everybody was
@@ -34,6 +43,9 @@ type Result struct {
 
 	Packets map[string]int `json:"packets"` // by class, each broadcast once
 	Bytes   Bytes          `json:"bytes"`
+
+	// Waku is what the Waku nodes have counted; null over another network.
+	Waku *Traffic `json:"waku"`
 
 	Consistent          bool     `json:"consistent"`   // all logs are identical, and whole
 	Acknowledged        int      `json:"acknowledged"` // messages that everybody is known to have
@@ -137,9 +149,11 @@ func (l *latencies) percentiles() Latencies {
 // that was to be shown is so.
 func (r *Run) Result() (Result, error) {
 	all, calm := r.rec.latencies(false), r.rec.latencies(true)
-	n := &r.audit.network
-	res := Result{Seed: r.opts.Seed, Members: r.opts.Members, Loss: r.opts.Loss, Messages: len(r.rec.order),
-		Handed: n.Handed - n.Offline, Lost: n.Lost, Unheard: n.Offline, Missed: len(all.detect), Repaired: len(all.repair),
+	n, repaired := r.audit.counts, r.rec.repaired
+	res := Result{Transport: r.opts.Transport, Seed: r.opts.Seed, Members: r.opts.Members, Loss: r.opts.Loss, Messages: len(r.rec.order),
+		Handed: n.handed, Lost: n.lost, Unheard: n.unheard, Missed: len(all.detect), Repaired: len(all.repair),
+		ByMembers: repaired[fromMember], ByStoreHint: repaired[fromHint], ByStoreCatchUp: repaired[fromCatchUp],
+		FromStore: r.rec.unmissed[fromHint] + r.rec.unmissed[fromCatchUp], Waku: r.audit.waku,
 		Latencies: all.percentiles(),
 		AllOnline: AllOnline{calm.messages, len(calm.detect), len(calm.repair), calm.percentiles()},
 		Cut:       r.cutResult(), Drafts: r.rec.drafted, Packets: map[string]int{},

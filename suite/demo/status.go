@@ -10,6 +10,9 @@ import (
 
 // Status is where a run stands.
 type Status struct {
+	Transport       Transport
+	Connecting      bool // the members are not all connected yet, and nobody speaks
+	Ready           int  // how many of them are, then
 	Seed            uint64
 	Loss            float64
 	Elapsed, Length time.Duration
@@ -18,6 +21,7 @@ type Status struct {
 	Members         []MemberStatus
 	Known           int // messages that are known by their senders to have reached all
 	Found, Closed   int // misses that were detected, and of them those that were repaired
+	FromStore       int // of these, by what the store has; the others, by members
 	Handed, Lost    int // copies of packets that members were handed while online, and those that were lost
 	FirstAck        time.Duration
 	FullAck         time.Duration // medians so far; 0 if there is none
@@ -44,13 +48,17 @@ type MemberStatus struct {
 	Behind  int  // messages that it still lacks of those written while it was cut off
 }
 
+// isLight tells whether a member has a light node.
+func (s *Status) isLight(member int) bool { return s.Transport == Waku && member == len(s.Members)-1 }
+
 // Status returns where the run stands.
 func (r *Run) Status() Status {
 	s := r.rec.status()
 	s.Seed, s.Loss, s.Length, s.Total = r.opts.Seed, r.opts.Loss, r.plan.length, r.plan.messages
+	s.Transport = r.opts.Transport
 	if network := r.network.Load(); network != nil {
-		n := network.Stats()
-		s.Handed, s.Lost = n.Handed-n.Offline, n.Lost
+		n := (*network).counts()
+		s.Handed, s.Lost = n.handed, n.lost
 	}
 	return s
 }
@@ -58,7 +66,8 @@ func (r *Run) Status() Status {
 func (r *recorder) status() Status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := Status{Elapsed: time.Since(r.start), Known: r.known, Found: r.detected, Closed: r.repaired, Notes: slices.Clone(r.notes)}
+	s := Status{Elapsed: time.Since(r.start), Known: r.known, Found: r.detected, Closed: r.repaired.total(), Notes: slices.Clone(r.notes),
+		Connecting: !r.begun, Ready: r.ready, FromStore: r.repaired[fromHint] + r.repaired[fromCatchUp]}
 	var first, full []time.Duration
 	for _, t := range r.order {
 		s.Messages = append(s.Messages, MessageStatus{t.sender, t.text, t.held, t.known, t.level < causeway.Sent})

@@ -16,6 +16,7 @@ func (r *Result) WriteTable(w io.Writer, colour bool) error {
 	t.latencies(r)
 	t.traffic(r)
 	t.deployed(r)
+	t.waku(r.Waku)
 	t.verdict(r)
 	if r.Databases != "" {
 		t.printf("\nThe members' databases are in %s\n", r.Databases)
@@ -39,6 +40,9 @@ func (t *table) title(format string, args ...any) {
 func (t *table) head(r *Result) {
 	t.title("%d members wrote %s in %s; loss %s, seed %d",
 		r.Members, plural(r.Messages, "message", "messages"), clock(seconds(r.ConversationSeconds)), percent(r.Loss), r.Seed)
+	if r.Waku != nil {
+		t.printf("over Waku: %d relays, 1 light node, and a store node that is no member\n", r.Members-1)
+	}
 	if c := r.Cut; c != nil {
 		caughtUp := "has not caught up since"
 		if c.CaughtUp != nil {
@@ -51,6 +55,11 @@ func (t *table) head(r *Result) {
 	}
 	t.printf("\npackets handed over %11s    lost %10s    %s\n", number(r.Handed), number(r.Lost), lostShare(r.Lost, r.Handed))
 	t.printf("misses detected %15s    repaired %6s\n", number(r.Missed), number(r.Repaired))
+	if r.Waku != nil {
+		t.printf("  by members %18s\n  from the store %14s    asked for by hint; %s more by catching up\n", number(r.ByMembers),
+			number(r.ByStoreHint), number(r.ByStoreCatchUp))
+		t.printf("the store brought others before they were missed: %s\n", number(r.FromStore))
+	}
 	t.printf("messages written offline %6s    packets not heard offline %s\n\n", number(r.Drafts), number(r.Unheard))
 }
 
@@ -98,6 +107,26 @@ func (t *table) traffic(r *Result) {
 
 func (t *table) counts(name string, packets, bytes, messages int) {
 	t.printf("%-36s%8s%13s%14s\n", name, number(packets), number(bytes), each(bytes, messages))
+}
+
+// waku says what the Waku nodes did for that.
+func (t *table) waku(w *Traffic) {
+	if w == nil {
+		return
+	}
+	t.title("Waku messages, all members' nodes together")
+	t.printf("  published %13s, taken by no peer %s\n", number(int(w.Published)), number(int(w.Failed)))
+	t.printf("  received  %13s, duplicates %s; copies sent %s\n", number(int(w.Received)),
+		number(int(w.Duplicates)), number(int(w.Copies)))
+	var dropped []string
+	for _, reason := range reasons {
+		if n := w.Dropped[reason]; n > 0 {
+			dropped = append(dropped, fmt.Sprintf("%13s  %s", number(int(n)), reason))
+		}
+	}
+	t.printf("  dropped   %s\n", strings.TrimSuffix(strings.Join(dropped, "\n            "), "\n"))
+	t.printf("  stored    %13s; %s answered, with %s messages\n\n", number(int(w.Stored)),
+		plural(w.Queries, "query", "queries"), number(w.Answered))
 }
 
 // deployed compares with what others would have sent.

@@ -71,6 +71,36 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// TestTableOfWaku adds what Waku's nodes have counted.
+func TestTableOfWaku(t *testing.T) {
+	r := sample()
+	r.Transport, r.ByMembers, r.ByStoreHint, r.ByStoreCatchUp, r.FromStore = Waku, 30_001, 20_002, 9_999, 8_765
+	r.Waku = &Traffic{Published: 1_000_001, Failed: 32, Received: 1_000_002, Copies: 9_000_003, Duplicates: 9_000_004, Stored: 1_000_005,
+		Queries: 60_006, Answered: 70_007, Dropped: map[string]uint64{}}
+	for i, reason := range reasons {
+		r.Waku.Dropped[reason] = uint64(100_001 + i)
+	}
+	want := []string{"over Waku: 40 relays, 1 light node, and a store node", "by members             30,001\n", "from the store         20,002    asked for by hint; 9,999 more by catching up\n", "before they were missed: 8,765\n",
+		"1,000,001, taken by no peer 32\n", "1,000,002, duplicates 9,000,004; copies sent 9,000,003\n", "1,000,005; 60,006 queries answered, with 70,007 messages"}
+	for i, reason := range reasons {
+		want = append(want, number(100_001+i)+"  "+reason+"\n")
+	}
+	var b bytes.Buffer
+	if err := r.WriteTable(&b, false); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range want {
+		if !strings.Contains(b.String(), w) {
+			t.Errorf("%q is missing in\n%s", w, &b)
+		}
+	}
+	for line := range strings.Lines(b.String()) {
+		if n := utf8.RuneCountInString(line) - 1; n > 79 || strings.HasSuffix(line, " \n") {
+			t.Errorf("%d columns: %q", n, line)
+		}
+	}
+}
+
 // TestTableFails lists what is missing, but not without end.
 func TestTableFails(t *testing.T) {
 	r := sample()
@@ -102,7 +132,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	const want = "acknowledged all_online bytes conversation_seconds consistent cut databases detect_ms drafts failures first_ack_ms " +
-		"full_ack_ms handed loss lost members messages missed ok overdue packets repair_ms repaired seconds seed unheard violations"
+		"full_ack_ms handed loss lost members messages missed ok overdue packets repair_ms repaired repaired_by_members repaired_by_store_catch_up repaired_by_store_hint from_store_unmissed seconds seed transport unheard violations waku"
 	names := slices.Sorted(maps.Keys(tree))
 	sorted := strings.Fields(want)
 	slices.Sort(sorted)
@@ -126,7 +156,7 @@ func TestDeployedBytes(t *testing.T) {
 		nimOwn   = 2 + 68
 		nimOther = nimOwn + 22
 	)
-	play(t, Options{Members: 3, Seed: 1, Offline: Nobody, Trace: parse(t, "0 0 msg a\n5 0 msg bb\n10 0 msg ccc")}, func(t *testing.T, r *Run, res Result) {
+	play(t, Options{Transport: Loopback, Members: 3, Seed: 1, Offline: Nobody, Trace: parse(t, "0 0 msg a\n5 0 msg bb\n10 0 msg ccc")}, func(t *testing.T, r *Run, res Result) {
 		if want := 3*js + 6 + 3*jsEntry; res.Bytes.JS != want {
 			t.Errorf("js %d, want %d", res.Bytes.JS, want)
 		}
@@ -135,7 +165,7 @@ func TestDeployedBytes(t *testing.T) {
 		}
 	})
 	// Member 1, cut off from 10 s to 20 s, has not heard "bb" when it says "ccc".
-	o := Options{Members: 3, Seed: 1, Offline: Talker, Trace: parse(t, "0 0 msg a\n11 2 msg bb\n12 1 msg ccc\n13 1 msg d\n30 0 msg e")}
+	o := Options{Transport: Loopback, Members: 3, Seed: 1, Offline: Talker, Trace: parse(t, "0 0 msg a\n11 2 msg bb\n12 1 msg ccc\n13 1 msg d\n30 0 msg e")}
 	play(t, o, func(t *testing.T, r *Run, res Result) {
 		if want := 5*js + 8 + (0+1+1+2+4)*jsEntry; res.Bytes.JS != want || res.Cut.Member != 1 {
 			t.Errorf("js %d, want %d; cut %+v", res.Bytes.JS, want, res.Cut)
@@ -148,7 +178,7 @@ func TestDeployedBytes(t *testing.T) {
 
 // TestCalm says which messages count as sent while everybody was online.
 func TestCalm(t *testing.T) {
-	o := Options{Members: 2, Seed: 1, Offline: Talker, Trace: parse(t, `0 0 msg long before the cut
+	o := Options{Transport: Loopback, Members: 2, Seed: 1, Offline: Talker, Trace: parse(t, `0 0 msg long before the cut
 		9.9 0 msg ten seconds and a bit before it
 		10.1 0 msg less than that before it
 		30 1 msg in it

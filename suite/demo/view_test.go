@@ -45,6 +45,9 @@ func width(line string) int {
 func TestPictureFits(t *testing.T) {
 	for members := MinMembers; members <= MaxMembers; members++ {
 		s := status(members)
+		if members%2 == 0 {
+			s.Transport, s.FromStore = Waku, 123
+		}
 		for _, size := range [][2]int{{MinWidth, MinHeight}, {60, 20}, {80, 24}, {120, 40}, {300, 100}} {
 			lines := s.Picture(size[0], size[1], true)
 			text := escapes.ReplaceAllString(strings.Join(lines, "\n"), "")
@@ -96,6 +99,52 @@ func TestPicture(t *testing.T) {
 	}
 	if raw := strings.Join(s.Picture(70, 24, true), "\n"); !strings.Contains(raw, "\x1b[31mcut off, 1 unsent\x1b[0m") {
 		t.Errorf("no red in %q", raw)
+	}
+}
+
+// TestPictureOfWaku says who mends, and who is a light node.
+func TestPictureOfWaku(t *testing.T) {
+	s := conversation()
+	s.Transport, s.Found, s.Closed, s.FromStore = Waku, 30, 29, 20
+	s.Members[2] = MemberStatus{Has: 4}
+	for width, want := range map[int][]string{
+		120: {"3 members over Waku (2 relays, 1 light, a store node), each loses 12.5 % of what it is handed; seed 3\n",
+			"light node\n", "lost 0 of 0 packets (0.0 %) · misses: 30 found, repaired 9 by members, 20 by the store, 1 open\n"},
+		80: {"lost 0.0 % · 30 misses: repaired 9 by members, 20 by the store, 1 open\n"},
+		50: {"lost 0.0 % · 30 misses found, 1 open\n"},
+	} {
+		text := strings.Join(s.Picture(width, 24, false), "\n")
+		for _, w := range want {
+			if !strings.Contains(text, w) {
+				t.Errorf("%q is missing in\n%s", w, text)
+			}
+		}
+	}
+	s.Connecting, s.Ready = true, 2
+	if text := strings.Join(s.Picture(100, 24, false), "\n"); !strings.Contains(text, "\nconnecting: 2 of 3 members …\n") {
+		t.Error(text)
+	}
+}
+
+// TestLinesConnecting says once a second how many are connected.
+func TestLinesConnecting(t *testing.T) {
+	var b bytes.Buffer
+	lines := NewLines(&b)
+	s := Status{Transport: Waku, Connecting: true, Members: make([]MemberStatus, 4)}
+	for i, ready := range []int{0, 1, 2, 2, 3, 3} {
+		s.Ready, s.Elapsed = ready, time.Duration(i)*500*time.Millisecond
+		if err := lines.Show(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.Connecting, s.Elapsed, s.Notes = false, 0, []Note{{0, "begun"}}
+	if err := lines.Show(s); err != nil {
+		t.Fatal(err)
+	}
+	text, _, _ := strings.Cut(b.String(), "0:00  0 of 0")
+	want := s.headline() + "\nconnecting: 0 of 4 members …\nconnecting: 2 of 4 members …\nconnecting: 3 of 4 members …\n0:00  begun\n"
+	if text != want {
+		t.Errorf("got\n%s\nwant\n%s", &b, want)
 	}
 }
 

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,10 +31,17 @@ func newDemoOf(o demo.Options) *cobra.Command {
 		Use:   "demo",
 		Short: "Watch a group chat over a lossy network, in one terminal",
 		Long: `Demo lets a group of real nodes, each with its own SQLite file, have a real
-conversation again: two hours in a minute, over a network inside this process
-on which every member loses a part of everything that it is handed. One member
-is cut off for the middle third; it and everybody else go on writing. What was
-missed has to be found and repaired among the members: there is no store.
+conversation again: two hours in a minute, over a network on which every member
+loses a part of everything that it is handed. One member is cut off for the
+middle third; it and everybody else go on writing. What was missed has to be
+found and fetched.
+
+With --transport waku, the default, each member is a real Waku node on a free
+port of 127.0.0.1: all are relays but the last, which is a light node. One more
+relay is no member and has a store, which is asked for what was missed, besides
+the other members. Members lose what their Waku node has received. With
+--transport loopback the network is a part of this process, takes 40 to 160 ms
+for a packet and has no store: all is repaired among the members.
 
 While they talk, the terminal shows who has what. In the end a table says how it
 went: what was lost, found and repaired, how long it took until senders knew that
@@ -57,11 +62,18 @@ Exit code: 0 all logs are identical, every message is known to have reached all
 and no receipt was ever wrong; 1 it is not so ten minutes after the last
 message, or something failed, or it was interrupted; 2 wrong usage.`,
 		Example: `  causeway demo
-  causeway demo --members 24 --loss 5% --seed 7
+  causeway demo --members 20
+  causeway demo --transport loopback --members 24 --loss 5% --seed 7
   causeway demo --offline 3 --keep /tmp/chat
   causeway demo --json | jq .full_ack_ms`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if err := cobra.NoArgs(cmd, args); err != nil {
+				return err
+			}
+			if o.Members == 0 {
+				o.Members = o.Transport.Members()
+			}
+			if err := checkMembers(o.Members, o.Transport); err != nil {
 				return err
 			}
 			return f.offline.check(o.Members)
@@ -72,14 +84,17 @@ message, or something failed, or it was interrupted; 2 wrong usage.`,
 		},
 	}
 	flags := cmd.Flags()
+	flags.Var((*transportFlag)(&o.Transport), "transport", "over what they talk: waku or loopback")
 	flags.Var(&intFlag{&o.Members, demo.MinMembers, demo.MaxMembers}, "members",
-		fmt.Sprintf("how many members take part, %d to %d", demo.MinMembers, demo.MaxMembers))
+		fmt.Sprintf("how many members take part: %d to %d, default %d, over waku;\n%d to %d, default %d, over loopback",
+			demo.Waku.MinMembers(), demo.MaxMembers, demo.Waku.Members(),
+			demo.Loopback.MinMembers(), demo.MaxMembers, demo.Loopback.Members()))
 	flags.Var((*lossFlag)(&o.Loss), "loss", "what each member loses, 0 to 0.9 or 0% to 90%")
 	flags.Var((*seedFlag)(&o.Seed), "seed", "where all losses come from, a whole number")
 	flags.StringVar(&f.trace, "trace", "", "`file` with another conversation")
 	flags.Var(&f.offline, "offline", "who is cut off: a member from 0 to members-1, none,\nor auto, who writes most in that time")
 	flags.BoolVar(&f.asJSON, "json", false, "print one JSON object, and progress on standard error")
-	flags.StringVar(&o.Keep, "keep", "", "empty or new `folder` that keeps the members' databases")
+	flags.StringVar(&o.Keep, "keep", "", "empty or new `folder` that keeps all databases")
 	return cmd
 }
 
@@ -95,9 +110,8 @@ func runDemo(cmd *cobra.Command, o demo.Options, f demoFlags) error {
 	if err != nil {
 		return err
 	}
-	ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := untilSignal(cmd.Context())
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	progress := cmd.OutOrStdout()
 	if f.asJSON {
 		progress = cmd.ErrOrStderr()

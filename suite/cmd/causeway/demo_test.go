@@ -80,6 +80,11 @@ func TestDemo(t *testing.T) {
 		{"folder", []string{"--trace", filepath.Dir(good)}, 1, "", "is a directory"},
 
 		{"1 member", []string{"--members=1"}, 2, "", `invalid argument "1" for "--members" flag: ` + members},
+		{"3 members over Waku", []string{"--transport=waku", "--members=3"}, 2, "",
+			`invalid argument "3" for "--members" flag: must be a whole number from 4 to 64 with --transport waku`},
+		{"offline above, over Waku", []string{"--transport=waku", "--offline=7"}, 2, "", offline + "6\n"},
+		{"transport", []string{"--transport=tcp"}, 2, "", `invalid argument "tcp" for "--transport" flag: must be waku or loopback`},
+		{"default transport", []string{"--help"}, 0, "(default waku)", ""},
 		{"65 members", []string{"--members=65"}, 2, "", members},
 		{"half a member", []string{"--members=2.5"}, 2, "", members},
 		{"loss above", []string{"--loss=0.91"}, 2, "", `invalid argument "0.91" for "--loss" flag: ` + loss},
@@ -99,7 +104,7 @@ func TestDemo(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			code, out, errOut := runVirtual(t, newRoot(), append([]string{"demo"}, tt.args...)...)
+			code, out, errOut := runVirtual(t, newRoot(), append([]string{"demo", "--transport=loopback"}, tt.args...)...)
 			if code != tt.code {
 				t.Errorf("exit code %d, want %d", code, tt.code)
 			}
@@ -129,7 +134,7 @@ func TestDemoBounds(t *testing.T) {
 // TestDemoJSON gives one object on standard output and progress beside it.
 func TestDemoJSON(t *testing.T) {
 	kept := filepath.Join(t.TempDir(), "kept")
-	code, out, errOut := runVirtual(t, newRoot(), "demo", "--json", "--members=4", "--loss=20%", "--seed=5", "--trace", chat(t, hello), "--keep", kept)
+	code, out, errOut := runVirtual(t, newRoot(), "demo", "--transport=loopback", "--json", "--members=4", "--loss=20%", "--seed=5", "--trace", chat(t, hello), "--keep", kept)
 	if code != 0 || !strings.Contains(errOut, "\n0:05  ") || !strings.HasPrefix(errOut, "4 members, each loses 20 % of what it is handed; seed 5\n") {
 		t.Fatalf("exit code %d: %s", code, errOut)
 	}
@@ -139,7 +144,7 @@ func TestDemoJSON(t *testing.T) {
 	if err := d.Decode(&r); err != nil || d.More() {
 		t.Fatalf("%v in %s", err, out)
 	}
-	if !r.OK || r.Members != 4 || r.Seed != 5 || r.Databases != kept {
+	if !r.OK || r.Transport != demo.Loopback || r.Waku != nil || r.Members != 4 || r.Seed != 5 || r.Databases != kept {
 		t.Errorf("%+v", r)
 	}
 }
@@ -152,7 +157,7 @@ func TestDemoFails(t *testing.T) {
 		root := newRoot()
 		root.RemoveCommand(root.Commands()...)
 		root.AddCommand(newDemoOf(o))
-		code, out, errOut := runVirtual(t, root, "demo", flag, "--trace", chat(t, hello))
+		code, out, errOut := runVirtual(t, root, "demo", "--transport=loopback", flag, "--trace", chat(t, hello))
 		if code != exitFailed || !strings.Contains(out, want) || strings.Contains(errOut, "causeway:") {
 			t.Errorf("%s: exit code %d, %q is missing in %s\n%s", flag, code, want, out, errOut)
 		}
@@ -164,7 +169,7 @@ func TestDemoInterrupted(t *testing.T) {
 	cancel()
 	root := newRoot()
 	root.SetContext(ctx)
-	code, out, errOut := runVirtual(t, root, "demo")
+	code, out, errOut := runVirtual(t, root, "demo") // over Waku, which does not start
 	if code != exitFailed || errOut != "causeway: interrupted after 0:00\n" || out != "" {
 		t.Errorf("exit code %d, %q, %q", code, out, errOut)
 	}

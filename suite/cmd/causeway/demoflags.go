@@ -19,7 +19,7 @@ type intFlag struct {
 }
 
 func (f *intFlag) String() string {
-	if f.value == nil {
+	if f.value == nil || *f.value == 0 { // not said yet
 		return ""
 	}
 	return strconv.Itoa(*f.value)
@@ -33,6 +33,29 @@ func (f *intFlag) Set(s string) error {
 		return fmt.Errorf("must be a whole number from %d to %d", f.min, f.max)
 	}
 	*f.value = n
+	return nil
+}
+
+// checkMembers is called when the transport is known.
+func checkMembers(members int, t demo.Transport) error {
+	if least := t.MinMembers(); members < least {
+		return fmt.Errorf(`invalid argument "%d" for "--members" flag: must be a whole number from %d to %d with --transport %s`,
+			members, least, demo.MaxMembers, t)
+	}
+	return nil
+}
+
+// transportFlag is a demo.Transport.
+type transportFlag demo.Transport
+
+func (f *transportFlag) String() string { return string(*f) }
+func (f *transportFlag) Type() string   { return "network" }
+
+func (f *transportFlag) Set(s string) error {
+	if t := demo.Transport(s); t != demo.Waku && t != demo.Loopback {
+		return fmt.Errorf("must be %s or %s", demo.Waku, demo.Loopback)
+	}
+	*f = transportFlag(s)
 	return nil
 }
 

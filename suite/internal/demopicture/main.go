@@ -1,4 +1,4 @@
-// Command demopicture plays the demo and writes a picture of its screen, shortly
+// Command demopicture plays the demo, over Waku, and writes a picture of its screen, shortly
 // before the member that is cut off comes back, as SVG:
 //
 //	go run ./suite/internal/demopicture > docs/demo.svg
@@ -43,7 +43,7 @@ func snapshot() (lines []string, err error) {
 		return nil, err
 	}
 	err = run.Play(context.Background(), viewFunc(func(s demo.Status) error {
-		if s.Elapsed < moment {
+		if s.Connecting || s.Elapsed < moment {
 			return nil
 		}
 		lines = s.Picture(columns, rows, true)

@@ -1,0 +1,161 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/causeway-im/causeway"
+	"github.com/causeway-im/causeway/store"
+)
+
+// patience is how long a test waits for what takes a second or two.
+const patience = time.Minute
+
+const shortTalk = `0 0 msg Is anybody there?
+	0.3 1 msg Yes.
+	0.6 2 msg I am, too.
+	0.9 3 msg And I, by light.
+	1.2 0 msg I am cut off.
+	1.5 0 msg Still.
+	1.7 3 msg Hello?
+	2.2 1 msg There you are.
+	3 0 msg Here I am.`
+
+// TestWaku plays a small conversation over real Waku nodes, in real time.
+func TestWaku(t *testing.T) {
+	temporary(t)
+	r, err := New(Options{Transport: Waku, Members: 4, Loss: 0.2, Seed: 1, Offline: Talker, Patience: patience, Trace: parse(t, shortTalk)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	connecting := map[int]bool{}
+	if err := r.Play(t.Context(), viewFunc(func(s Status) error {
+		if s.Connecting {
+			connecting[s.Ready] = true
+		}
+		if p := strings.Join(s.Picture(100, 28, false), "\n"); s.Connecting != strings.Contains(p, "\nconnecting: ") ||
+			!strings.HasPrefix(p, "4 members over Waku (3 relays, 1 light, a store node), each loses 20 %") {
+			t.Errorf("connecting %v in\n%s", s.Connecting, p)
+		}
+		return nil
+	})); err != nil {
+		t.Fatal(err)
+	}
+	res, err := r.Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !res.OK || res.Acknowledged != 9 || len(res.Violations) > 0 || res.Transport != Waku || len(connecting) == 0 {
+		t.Errorf("%q, violations %q, connecting %v", res.Failures, res.Violations, connecting)
+	}
+	if c := res.Cut; c == nil || c.Member != 0 || c.CaughtUp == nil || res.Drafts != 2 {
+		t.Errorf("%+v, %d drafts", c, res.Drafts)
+	}
+	w := res.Waku
+	if w == nil || w.Dropped["loss"] != uint64(res.Lost) || w.Received+w.Dropped["loss"] != uint64(res.Handed) || w.Stored < 9 || w.Queries < 4 ||
+		w.Served == 0 || w.Published < 9 {
+		t.Errorf("%+v; %d lost of %d", w, res.Lost, res.Handed)
+	}
+	if res.Lost == 0 || res.ByMembers+res.ByStoreHint+res.ByStoreCatchUp != res.Repaired || res.Repaired != res.Missed || res.FromStore == 0 {
+		t.Errorf("lost %d, missed %d, repaired %d: %d by members, %d and %d from the store, which brought %d more", res.Lost, res.Missed,
+			res.Repaired, res.ByMembers, res.ByStoreHint, res.ByStoreCatchUp, res.FromStore)
+	}
+	var b strings.Builder
+	if err := res.WriteTable(&b, false); err != nil || !strings.Contains(b.String(), "\nover Waku: 3 relays, 1 light node, and a store node") {
+		t.Errorf("%v in\n%s", err, &b)
+	}
+}
+
+// TestWakuStopped ends a run while its members connect.
+func TestWakuStopped(t *testing.T) {
+	temporary(t)
+	r, err := New(Options{Transport: Waku, Members: 4, Offline: Nobody})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	started := time.Now()
+	err = r.Play(ctx, viewFunc(func(s Status) error {
+		if s.Connecting {
+			cancel()
+		}
+		return nil
+	}))
+	if !errors.Is(err, context.Canceled) || time.Since(started) > patience/2 {
+		t.Errorf("%v after %v", err, time.Since(started))
+	}
+}
+
+// TestWakuFails has no place for the store.
+func TestWakuFails(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "missing")
+	_, err := newNetwork(t.Context(), Options{Transport: Waku}, folder, newRecorder(4))
+	if err == nil || !strings.Contains(err.Error(), "store node: ") || !strings.Contains(err.Error(), folder) {
+		t.Error(err)
+	}
+}
+
+// TestNeighbours: a group of relays of any size holds together without any one of
+// them, and nobody is told of many.
+func TestNeighbours(t *testing.T) {
+	for relays := 3; relays < MaxMembers; relays++ {
+		near := make([][]int, relays)
+		for i := range relays {
+			told := neighbours(i, relays, 1)
+			if len(told) > maxNeighbours || slices.Contains(told, i) || len(slices.Compact(slices.Sorted(slices.Values(told)))) != len(told) {
+				t.Errorf("%d of %d: %v", i, relays, told)
+			}
+			for _, j := range told {
+				near[i], near[j] = append(near[i], j), append(near[j], i)
+			}
+		}
+		for gone := range relays {
+			seen := make([]bool, relays)
+			seen[gone] = true
+			reach := 0
+			for next := []int{(gone + 1) % relays}; len(next) > 0; {
+				i := next[0]
+				next = next[1:]
+				if !seen[i] {
+					seen[i] = true
+					reach++
+					next = append(next, near[i]...)
+				}
+			}
+			if reach != relays-1 {
+				t.Errorf("without %d of %d, only %d reach each other", gone, relays, reach)
+			}
+		}
+	}
+}
+
+// TestSources: a message counts for where its first copy came from.
+func TestSources(t *testing.T) {
+	r := newRecorder(4)
+	commit := func(member int, b *store.Batch, events ...causeway.Event) {
+		r.counting(member, events)
+		r.committed(member, b, events)
+	}
+	commit(0, &store.Batch{}, causeway.Event{Kind: causeway.EventDelivered, ID: "m", Message: &causeway.Message{
+		ID: "m", Sender: participant(0), Position: 1, Own: true}})
+	holds := &store.Batch{Channels: []store.ChannelBatch{{Sealed: []store.Sealed{{ID: "m"}}}}}
+	missing := causeway.Event{Kind: causeway.EventGap, ID: "m", Gap: &causeway.Gap{ID: "m", State: causeway.GapMissing}}
+	r.heard(1, "unknown", fromHint)
+	r.heard(1, "m", fromHint)
+	r.heard(1, "m", fromMember)
+	commit(1, &store.Batch{}, missing)
+	commit(1, holds)
+	r.heard(2, "m", fromCatchUp)
+	commit(2, holds)
+	commit(3, &store.Batch{}, missing)
+	commit(3, holds)
+	if r.repaired != (sources{fromHint: 1, fromMember: 1}) || r.unmissed != (sources{fromCatchUp: 1}) {
+		t.Errorf("repaired %v, unmissed %v", r.repaired, r.unmissed)
+	}
+}
