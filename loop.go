@@ -170,7 +170,7 @@ func (l *loop) turn() (again bool) {
 			continue
 		}
 		j := &job{s: s, ready: s.core.Ready()}
-		if j.ready.Empty() && !s.completed {
+		if j.ready.Empty() && !s.completed && len(s.hints) == 0 {
 			s.settle(l, nil)
 			continue
 		}

@@ -27,7 +27,7 @@ type Metrics struct {
 	// with, for another channel, and refused by the protocol.
 	Undecodable, NotForMe, Tampered, OtherChannel, Refused uint64
 	// DroppedQueue were dropped since they came faster than they could be opened,
-	// DroppedStore since the store failed or the channel was left.
+	// DroppedStore since the store failed, or the channel was left or not yet joined.
 	DroppedQueue, DroppedStore uint64
 
 	// Commits are transactions, CommitFailures those that failed.
