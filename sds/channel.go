@@ -27,23 +27,24 @@ type Channel struct {
 	echoes metSet // ephemeral messages of our own
 
 	// The incoming buffer.
-	parked      map[MessageID]*parked
-	parkedQueue []*parked
-	parkedBytes int
-	far         []*parked // in quarantine
-	farLimit    uint64    // what was plausible, and how long the log was, at the last look
-	farPosition Position
-	heldBytes   int
-	awaited     map[MessageID]*awaited
-	skipped     map[MessageID]*awaited // those of awaited that were given up
-	skipOrder   []*awaited             // skipped, longest ago first; some are gone
-	lost        metSet                 // no longer asked for, named by messages of the log
-	ready       binaryHeap[*parked]    // by place
-	releasing   bool
-	held        map[MessageID]held  // wait for a lookup
-	sought      map[MessageID]*peer // asked for by a peer, wait for a lookup
-	answers     map[MessageID]*answerTimer
-	answered    recentIDs // repairs below the window that went by
+	parked        map[MessageID]*parked
+	parkedQueue   []*parked
+	parkedBytes   int
+	far           []*parked // in quarantine
+	farLimit      uint64    // what was plausible, and how long the log was, at the last look
+	farPosition   Position
+	heldBytes     int
+	awaited       map[MessageID]*awaited
+	skipped       map[MessageID]*awaited // those of awaited that were given up
+	awaitedParked int
+	skipOrder     []*awaited          // skipped, longest ago first; some are gone
+	lost          metSet              // no longer asked for, named by messages of the log
+	ready         binaryHeap[*parked] // by place
+	releasing     bool
+	held          map[MessageID]held  // wait for a lookup
+	sought        map[MessageID]*peer // asked for by a peer, wait for a lookup
+	answers       map[MessageID]*answerTimer
+	answered      recentIDs // repairs below the window that went by
 
 	// The outgoing buffer.
 	outgoing map[MessageID]*outgoing

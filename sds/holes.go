@@ -21,6 +21,7 @@ type awaited struct {
 	waiting  []*peer       // have a frontier that names it
 	skippers []*node       // in the log although they depend on it
 
+	parked   bool // it waits itself: no hole, and nobody is to blame
 	looking  bool // the host was asked whether it is in the log
 	skipped  bool // given up for now
 	quiet    bool // named around the join point: reported only if it stays away
@@ -39,13 +40,19 @@ type awaited struct {
 func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
 	a := c.awaited[e.MessageID]
 	if a == nil {
-		if !c.roomFor(namer) {
+		parked := c.parked[e.MessageID] != nil
+		if !parked && !c.roomFor(namer) {
 			return nil
 		}
-		a = &awaited{id: e.MessageID, since: c.policyNow(), quiet: c.joining()}
+		a = &awaited{id: e.MessageID, parked: parked, since: c.policyNow(), quiet: c.joining()}
 		a.timer = timer{kind: timerHole, id: a.id}
 		if namer != nil {
-			a.namer, a.blame = namer.id, namer
+			a.namer = namer.id
+		}
+		if parked {
+			c.awaitedParked++
+		} else if namer != nil {
+			a.blame = namer
 			namer.holes++
 		}
 		c.awaited[a.id] = a
@@ -204,7 +211,7 @@ func (c *Channel) roomFor(namer *peer) bool {
 	if namer != nil && namer.holes >= MaxHolesPerSender && !c.loseOldest(namer) {
 		return false
 	}
-	return len(c.awaited) < MaxHoles || c.loseOldest(nil)
+	return len(c.awaited)-c.awaitedParked < MaxHoles || c.loseOldest(nil)
 }
 
 func (c *Channel) loseOldest(blame *peer) bool {
@@ -236,6 +243,15 @@ func (c *Channel) forget(a *awaited) {
 	if len(c.skipOrder) > 2*len(c.skipped)+64 {
 		c.skipOrder = slices.DeleteFunc(c.skipOrder, func(b *awaited) bool { return c.skipped[b.id] != b })
 	}
+	if a.parked {
+		a.parked = false
+		c.awaitedParked--
+	}
+	c.excuse(a)
+}
+
+// excuse ends that a uses somebody's share of open holes.
+func (c *Channel) excuse(a *awaited) {
 	if a.blame != nil {
 		a.blame.holes--
 		a.blame = nil

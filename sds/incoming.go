@@ -50,6 +50,11 @@ func (c *Channel) park(p *parked) {
 			c.report(a, GapRecovered)
 		}
 		c.rearm(a) // no need to ask for it
+		if !a.parked {
+			a.parked = true
+			c.awaitedParked++
+			c.excuse(a)
+		}
 	}
 	for c.parkedBytes > MaxParkedBytes && len(c.parkedQueue) > 1 {
 		c.force()

@@ -277,8 +277,14 @@ func (c *Channel) block(q *parked, missing []HistoryEntry, p *peer, trust Trust)
 
 func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait bool) {
 	a := c.await(e, p, trust == Verified || c.trusts(p, wire.Content))
-	if a == nil {
+	if a == nil { // nobody asks for it, but should it come it is late
 		q.gaps = append(q.gaps, e.MessageID)
+		if !c.lost.has(e.MessageID) {
+			c.unrecord(c.lost.add(e.MessageID, metInfo{recorded: true}))
+			c.out.Changes.Messages = append(c.out.Changes.Messages,
+				MessageRecord{ID: e.MessageID, State: StateLost, Sender: e.SenderID})
+			c.out.Gaps = append(c.out.Gaps, Gap{ID: e.MessageID, State: GapLost, Sender: e.SenderID})
+		}
 		return
 	}
 	if !a.looking && (a.quiet || !wait) {
