@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/transport"
 	"github.com/causeway-im/causeway/transport/loopback"
@@ -269,4 +270,51 @@ func TestUnreliableStore(t *testing.T) {
 			})
 		})
 	}
+}
+
+// spec R100: what is asked for begins where the absence began.
+func TestMissingAloneIsFetched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, 3, withStore())
+		g.absent(100)
+		g.ends[2].SetOnline(true)
+		until(t, time.Minute, func() bool { return g.equal(107) })
+		time.Sleep(time.Minute)
+		for i := range 20 {
+			g.send(i%2, fmt.Sprintf("heard %d", i), AtLeastOne)
+			time.Sleep(10 * time.Second)
+		}
+		before := g.nodes[2].Metrics().Retrieved.Packets
+		g.ends[2].SetOnline(false)
+		time.Sleep(time.Second)
+		g.ends[2].SetOnline(true)
+		time.Sleep(time.Minute)
+		if n := g.nodes[2].Metrics().Retrieved.Packets - before; n == 0 || n > 30 {
+			t.Errorf("%d of 127 messages were fetched after a second away", n)
+		}
+	})
+}
+
+// spec R93: stores keep content and resends, and nothing else.
+func TestStoreKeepsContentAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := withStore()
+		o.Loss = 0.2
+		g := newGroup(t, 3, o)
+		for i := range 30 {
+			g.send(i%3, fmt.Sprintf("message %d", i), Everyone)
+			time.Sleep(time.Second)
+		}
+		until(t, 10*time.Minute, func() bool { return g.equal(30) })
+		time.Sleep(time.Minute)
+		var content, repairs uint64
+		for _, n := range g.nodes {
+			m := n.Metrics()
+			content += m.Sent[sds.ClassContent].Packets + m.Sent[sds.ClassResend].Packets
+			repairs += m.Sent[sds.ClassRepair].Packets
+		}
+		if kept := uint64(g.network.Stats().Stored); kept != content || repairs == 0 {
+			t.Errorf("%d envelopes are kept of %d with content; %d repairs", kept, content, repairs)
+		}
+	})
 }
