@@ -11,12 +11,12 @@ import (
 )
 
 // Children on stores that break a promise are found out, by the rule that they
-// break.
+// break. Where records are lost, that may be that a child can't start again.
 func TestKillFindsBugs(t *testing.T) {
 	for bug, rules := range map[string][]rule{
-		bugEarly:    {ruleDurable, ruleLost},
+		bugEarly:    {ruleDurable, ruleLost, ruleChild},
 		bugMemory:   {ruleIncarnation, ruleEvent},
-		bugTorn:     {ruleTorn, ruleLost},
+		bugTorn:     {ruleTorn, ruleLost, ruleChild},
 		bugSequence: {ruleSequence},
 		bugReceipt:  {ruleReceipt},
 		bugBytes:    {ruleDurable},
