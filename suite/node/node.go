@@ -84,7 +84,7 @@ func Run(ctx context.Context, c Config, in io.Reader, out io.Writer, log *slog.L
 	read, console := linesOf(in), (*console)(nil)
 	if !c.JSON {
 		if console = newConsole(in, out); console != nil {
-			defer console.restore()
+			defer console.end()
 			out, read = console, console.ReadLine
 		}
 	}

@@ -55,6 +55,7 @@ func (o *output) failure() error {
 // console is a terminal on which lines are edited while others are written.
 type console struct {
 	*term.Terminal
+	raw     io.Writer
 	restore func()
 	size    func() (width, height int, err error)
 }
@@ -72,6 +73,7 @@ func newConsole(in io.Reader, out io.Writer) *console {
 	}
 	var once sync.Once
 	return &console{
+		raw: out,
 		Terminal: term.NewTerminal(struct {
 			io.Reader
 			io.Writer
@@ -79,6 +81,12 @@ func newConsole(in io.Reader, out io.Writer) *console {
 		restore: func() { once.Do(func() { term.Restore(int(i.Fd()), before) }) },
 		size:    func() (int, int, error) { return term.GetSize(int(o.Fd())) },
 	}
+}
+
+// end gives the terminal back, without a prompt.
+func (c *console) end() {
+	c.restore()
+	io.WriteString(c.raw, "\r\x1b[K")
 }
 
 // Write writes above the line that is being edited.

@@ -105,7 +105,7 @@ func (r *messageRecord) text() string {
 	}
 	text := clean(r.Text)
 	if r.Data != nil {
-		text = fmt.Sprintf("(%d bytes that are no text)", len(r.Data))
+		text = fmt.Sprintf("(no text: %s)", plural(len(r.Data), "byte", "bytes"))
 	}
 	return fmt.Sprintf("%s %s%s: %s", clock(time.UnixMilli(int64(r.Lamport))), clean(r.Sender), late, text)
 }

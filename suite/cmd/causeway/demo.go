@@ -24,13 +24,7 @@ type demoFlags struct {
 
 func newDemo() *cobra.Command { return newDemoOf(demo.Defaults()) }
 
-// newDemoOf returns the command with defaults of its own.
-func newDemoOf(o demo.Options) *cobra.Command {
-	f := demoFlags{offline: offlineFlag(o.Offline)}
-	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "Watch a group chat over a lossy network, in one terminal",
-		Long: `Demo lets a group of real nodes, each with its own SQLite file, have a real
+const demoHelp = `Demo lets a group of real nodes, each with its own SQLite file, have a real
 conversation again: two hours in a minute, over a network on which every member
 loses a part of everything that it is handed. One member is cut off for the
 middle third; it and everybody else go on writing. What was missed has to be
@@ -55,12 +49,21 @@ on varies, and so do times and figures.
 A trace is one JSON object a line, {"t": seconds, "event": "msg", "member": 0,
 "bytes": 5, "text": "hello"}; the events "join" and "leave" take a member online
 and offline; a message without text gets one of that many bytes. A trace of more
-than a minute is sped up to one, its silences are cut short; more than 400
-messages take longer.
+than a minute is sped up to one, its silences are cut short; more than 400 messages
+take longer, and so does, over waku, a group of more than 12: all its nodes share
+the processors of this machine.
 
 Exit code: 0 all logs are identical, every message is known to have reached all
 and no receipt was ever wrong; 1 it is not so ten minutes after the last
-message, or something failed, or it was interrupted; 2 wrong usage.`,
+message, or something failed, or it was interrupted; 2 wrong usage.`
+
+// newDemoOf returns the command with defaults of its own.
+func newDemoOf(o demo.Options) *cobra.Command {
+	f := demoFlags{offline: offlineFlag(o.Offline)}
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Watch a group chat over a lossy network, in one terminal",
+		Long:  demoHelp,
 		Example: `  causeway demo
   causeway demo --members 20
   causeway demo --transport loopback --members 24 --loss 5% --seed 7

@@ -80,11 +80,6 @@ func TestDemo(t *testing.T) {
 		{"folder", []string{"--trace", filepath.Dir(good)}, 1, "", "is a directory"},
 
 		{"1 member", []string{"--members=1"}, 2, "", `invalid argument "1" for "--members" flag: ` + members},
-		{"3 members over Waku", []string{"--transport=waku", "--members=3"}, 2, "",
-			`invalid argument "3" for "--members" flag: must be a whole number from 4 to 64 with --transport waku`},
-		{"offline above, over Waku", []string{"--transport=waku", "--offline=7"}, 2, "", offline + "6\n"},
-		{"transport", []string{"--transport=tcp"}, 2, "", `invalid argument "tcp" for "--transport" flag: must be waku or loopback`},
-		{"default transport", []string{"--help"}, 0, "(default waku)", ""},
 		{"65 members", []string{"--members=65"}, 2, "", members},
 		{"half a member", []string{"--members=2.5"}, 2, "", members},
 		{"loss above", []string{"--loss=0.91"}, 2, "", `invalid argument "0.91" for "--loss" flag: ` + loss},
@@ -118,6 +113,24 @@ func TestDemo(t *testing.T) {
 				t.Error("drawn on what is not a terminal")
 			}
 		})
+	}
+}
+
+// TestDemoTransport says what the transport changes.
+func TestDemoTransport(t *testing.T) {
+	for args, want := range map[string]string{
+		"--members=3":                `invalid argument "3" for "--members" flag: must be a whole number from 4 to 64 with --transport waku`,
+		"--offline=7":                "must be auto, none, or a member from 0 to 6\n",
+		"--transport=tcp":            `invalid argument "tcp" for "--transport" flag: must be waku or loopback`,
+		"--transport=waku --loss=91": "must be from 0 to 0.9",
+	} {
+		if code, out, errOut := runVirtual(t, newRoot(), append([]string{"demo"}, strings.Fields(args)...)...); code != exitUsage || out != "" ||
+			!strings.Contains(errOut, want) {
+			t.Errorf("%s: exit code %d, %q, %q", args, code, out, errOut)
+		}
+	}
+	if code, out, _ := runVirtual(t, newRoot(), "demo", "--help"); code != 0 || !strings.Contains(out, "(default waku)") {
+		t.Errorf("exit code %d, %q", code, out)
 	}
 }
 

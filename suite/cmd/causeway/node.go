@@ -14,13 +14,7 @@ import (
 	"github.com/causeway-im/causeway/suite/waku"
 )
 
-func newNode() *cobra.Command {
-	c := node.Config{Data: "causeway-data", Channel: node.DefaultChannel, Cluster: waku.DefaultCluster, Shard: waku.DefaultShard}
-	verbose := false
-	cmd := &cobra.Command{
-		Use:   "node",
-		Short: "Take part in a group chat over Waku",
-		Long: `Node joins a group on Waku. Each line of its standard input is a message; what
+var nodeHelp = `Node joins a group on Waku. Each line of its standard input is a message; what
 happens is printed: messages, who has one's own (✓ some, ✓✓ all), what is missing
 and comes after all, and whether the network is there. Lines that begin with a
 slash are commands:
@@ -49,7 +43,15 @@ the network has taken what was written, and stops. A second signal ends it at
 once.
 
 Exit code: 0 it stopped as it was told to; 1 it could not start, or failed; 2
-wrong usage.`,
+wrong usage.`
+
+func newNode() *cobra.Command {
+	c := node.Config{Data: "causeway-data", Channel: node.DefaultChannel, Cluster: waku.DefaultCluster, Shard: waku.DefaultShard}
+	verbose := false
+	cmd := &cobra.Command{
+		Use:   "node",
+		Short: "Take part in a group chat over Waku",
+		Long:  nodeHelp,
 		Example: `  causeway node --data alice --name alice
   causeway node --data bob --name bob --peer /ip4/127.0.0.1/tcp/40123/p2p/12D3KooW…
   CAUSEWAY_DATA=bot causeway node --json < messages.txt`,
@@ -72,7 +74,11 @@ wrong usage.`,
 			return node.Run(ctx, c, cmd.InOrStdin(), cmd.OutOrStdout(), log)
 		},
 	}
-	flags := cmd.Flags()
+	addNodeFlags(cmd.Flags(), &c, &verbose)
+	return cmd
+}
+
+func addNodeFlags(flags *pflag.FlagSet, c *node.Config, verbose *bool) {
 	flags.SortFlags = false
 	flags.StringVar(&c.Data, "data", c.Data, "`folder` of everything that is kept")
 	flags.StringVar(&c.Name, "name", "", "participant `id`, for ever the same in one --data\n(default: made once)")
@@ -90,9 +96,8 @@ wrong usage.`,
 	flags.Var(&numberFlag{&c.Shard, 0}, "shard", "`number` of the shard of the channel, 0 to 65535")
 	flags.Var((*lossFlag)(&c.Loss), "loss", "`share` of received messages to drop, 0 to 0.9 or 0% to 90%:\na fault, for tests")
 	flags.BoolVar(&c.JSON, "json", false, "print one JSON object a line")
-	flags.BoolVar(&verbose, "verbose", false, "log on standard error")
+	flags.BoolVar(verbose, "verbose", false, "log on standard error")
 	flags.VisitAll(func(f *pflag.Flag) { f.Usage += " [" + variable(f) + "]" })
-	return cmd
 }
 
 // variable returns the environment variable of a flag.
