@@ -310,3 +310,26 @@ func TestAsksAfterRestartBeforeHanded(t *testing.T) {
 	}
 	t.Error("bob is not asked")
 }
+
+// spec R30 R65: messages that wait use nobody's share of holes. One lost message
+// with 299 followers leaves the same log as no loss, and one head.
+func TestFollowersAreNoHoles(t *testing.T) {
+	alice, bob := two(t, nil)
+	var packets []wire.Message
+	for i := range 300 {
+		packets = append(packets, say(t, alice, testStart.Add(time.Duration(i)*time.Millisecond), fmt.Sprint("m", i), SendOptions{}))
+	}
+	for i := len(packets) - 1; i >= 1; i-- {
+		receive(t, bob, testStart.Add(time.Second), packets[i])
+	}
+	receive(t, bob, testStart.Add(time.Second), packets[0])
+	r := drain(bob)
+	for _, d := range r.Deliveries {
+		if len(d.Gaps) > 0 || d.Late {
+			t.Fatalf("delivered with gaps %v, late %v", d.Gaps, d.Late)
+		}
+	}
+	if len(r.Deliveries) != 300 || len(headIDs(bob)) != 1 {
+		t.Errorf("%d delivered, heads %v", len(r.Deliveries), headIDs(bob))
+	}
+}
