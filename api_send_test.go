@@ -20,7 +20,8 @@ import (
 	"github.com/causeway-im/causeway/transport/loopback"
 )
 
-// "Content has from 1 to sds.MaxContent bytes" "After an error nothing was sent"
+// "at most what the profile's segments carry" "102,400 bytes for an ephemeral message"
+// "sds.MaxContent without segments" "After an error nothing was sent"
 func TestSendRefuses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, loopback.Options{MaxPayload: 2 << 20}, "alice", "bob")
@@ -35,7 +36,9 @@ func TestSendRefuses(t *testing.T) {
 		checkIs(t, "nil", send(nil, causeway.SendOptions{}), sds.ErrEmptyContent)
 		checkIs(t, "empty", send([]byte{}, causeway.SendOptions{}), sds.ErrEmptyContent)
 		checkIs(t, "ephemeral, empty", send(nil, causeway.SendOptions{Ephemeral: true}), sds.ErrEmptyContent)
-		checkIs(t, "large", send(make([]byte, sds.MaxContent+1), causeway.SendOptions{}), sds.ErrContentTooLarge)
+		checkIs(t, "large", send(make([]byte, 102272*256+1), causeway.SendOptions{}), sds.ErrContentTooLarge)
+		checkIs(t, "ephemeral, large", send(make([]byte, 102401), causeway.SendOptions{Ephemeral: true}), sds.ErrContentTooLarge)
+		checkIs(t, "large, and replacing", send(make([]byte, 102401), causeway.SendOptions{Replace: "x"}), causeway.ErrOptions)
 		for _, f := range []float64{0, -0.5, 1.5, math.NaN(), math.Inf(1)} {
 			if send([]byte("x"), causeway.SendOptions{Want: causeway.Fraction(f)}) == nil {
 				t.Errorf("Fraction(%v) was accepted, but it is \"above 0 and up to 1\"", f)
@@ -46,10 +49,17 @@ func TestSendRefuses(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		if alice.digest().Count != 0 || bob.digest().Count != 0 || len(alice.events()) != 0 {
-			t.Errorf("what was refused is there: %q", bob.log(true))
+			t.Errorf("what was refused is there: %d messages", len(bob.log(true)))
 		}
+		check(t, send(make([]byte, 102400), causeway.SendOptions{Ephemeral: true, Replace: ""}))
 		check(t, send(make([]byte, sds.MaxContent), causeway.SendOptions{}))
-		until(t, time.Minute, "the largest content arrives", func() bool { return bob.digest().Count == 1 })
+		until(t, time.Minute, "large content arrives", func() bool { return len(bob.log(true)) == 1 })
+
+		cfg := alice.config
+		cfg.Channel, cfg.Profile = "coffee", causeway.ProfileJS
+		alice.ch, _ = alice.node.Join(t.Context(), cfg)
+		checkIs(t, "large without segments", send(make([]byte, sds.MaxContent+1), causeway.SendOptions{}), sds.ErrContentTooLarge)
+		check(t, send(make([]byte, sds.MaxContent), causeway.SendOptions{}))
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/store"
@@ -11,10 +12,16 @@ import (
 )
 
 // A message from Send to its delivery at the other member, through both nodes,
-// with that many messages of 256 bytes under way at once.
+// with that many messages of 256 bytes under way at once; and with a quota that is
+// not reached.
 func BenchmarkNode(b *testing.B) {
-	for _, parallel := range []int{1, 64} {
-		b.Run(fmt.Sprintf("senders=%d", parallel), func(b *testing.B) {
+	for _, parallel := range []int{1, 64, -1, -64} {
+		name, quota := fmt.Sprintf("senders=%d", max(parallel, -parallel)), causeway.Quota{}
+		if parallel < 0 {
+			parallel, quota = -parallel, causeway.Quota{Packets: 1 << 30, Window: 10 * time.Minute}
+			name += "/quota"
+		}
+		b.Run(name, func(b *testing.B) {
 			ctx := context.Background()
 			network, err := loopback.New(loopback.Options{Seed: 1})
 			if err != nil {
@@ -26,7 +33,7 @@ func BenchmarkNode(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				n, err := causeway.Open(ctx, causeway.Options{Store: store.NewMemory(), Transport: end})
+				n, err := causeway.Open(ctx, causeway.Options{Store: store.NewMemory(), Transport: end, Quota: quota})
 				if err != nil {
 					b.Fatal(err)
 				}

@@ -19,8 +19,10 @@ const (
 	overlap = 20 * time.Second
 	// maxAbsence is how far back a query goes.
 	maxAbsence = 30 * 24 * time.Hour
-	// holdBack is how long own messages wait for a slow store.
+	// holdBack is how long own messages wait for a slow store, and failBack for one
+	// that does not answer: after a cut it may just be coming back, or rest.
 	holdBack = 30 * time.Second
+	failBack = 5 * time.Second
 	// silence is how long a channel may be silent before a store is asked: the
 	// subscription may be dead. It doubles while there was nothing.
 	silence    = 30 * time.Second
@@ -36,10 +38,20 @@ const (
 
 // catchUp is one query, over all its pages.
 type catchUp struct {
-	from, to  time.Time
-	holding   bool // own messages wait for it
-	releaseAt sds.Time
-	arrivals  uint64 // at its beginning
+	from, to time.Time
+	begun    sds.Time
+	holding  bool     // own messages wait for it
+	failedAt sds.Time // since when the store has not answered; 0: it does
+	arrivals uint64   // at its beginning
+}
+
+// releaseAt returns when own messages wait no longer.
+func (cu *catchUp) releaseAt() sds.Time {
+	at := cu.begun.Add(holdBack)
+	if cu.failedAt > 0 {
+		at = min(at, cu.failedAt.Add(failBack))
+	}
+	return at
 }
 
 // connect brings the channel online or offline, as the node is.
@@ -92,7 +104,7 @@ func (s *session) retriever() transport.Retriever {
 }
 
 func (s *session) startCatchUp(l *loop, hold bool) {
-	cu := &catchUp{from: s.since(l), to: timeOf(l.now), holding: hold, releaseAt: l.now.Add(holdBack), arrivals: s.arrivals}
+	cu := &catchUp{from: s.since(l), to: timeOf(l.now), begun: l.now, holding: hold, arrivals: s.arrivals}
 	s.catch = cu
 	work := s.work
 	s.n.goTask(func() { s.n.catchUp(work, s, cu) })
@@ -127,7 +139,7 @@ func (n *Node) catchUp(ctx context.Context, s *session, cu *catchUp) {
 		})
 		if err != nil {
 			n.opts.Log.Info("causeway: store query failed", "channel", s.cfg.Channel, "error", err)
-			n.box.post(func(l *loop) { s.release(l, cu) })
+			n.box.post(func(l *loop) { s.unanswered(l, cu, err) })
 			if !n.pause(ctx, pause) {
 				return
 			}
@@ -192,15 +204,28 @@ func (s *session) openAll(received []transport.Received) []incoming {
 
 // receiveStored takes what a store had. An own message among it is confirmed.
 func (s *session) receiveStored(l *loop, cu *catchUp, batch []incoming) {
-	if cu != nil && s.catch != cu {
-		return
+	if cu != nil {
+		if s.catch != cu {
+			return
+		}
+		cu.failedAt, s.answered = 0, true
 	}
 	for i := range batch {
 		in := &batch[i]
-		l.receive(in, sds.Stored)
-		if in.err == nil && s.core != nil && in.message.SenderID == s.cfg.Participant {
+		if l.receive(in, sds.Stored) && in.message.SenderID == s.cfg.Participant {
 			s.confirmed(l, in.message.MessageID, in.origin.Hint)
 		}
+	}
+}
+
+// unanswered notes that a store failed. Own messages wait for one that has answered
+// and may do so again soon; not for one that refuses, or was never there.
+func (s *session) unanswered(l *loop, cu *catchUp, err error) {
+	if cu.failedAt == 0 {
+		cu.failedAt = l.now
+	}
+	if !s.answered || !errors.Is(err, transport.ErrUnavailable) {
+		s.release(l, cu)
 	}
 }
 
@@ -256,9 +281,9 @@ func (s *session) deadline(l *loop) sds.Time {
 	if s.core == nil || s.pausing(l) {
 		return s.retryAt
 	}
-	at := never
+	at := s.tamperedDue()
 	if d, ok := s.core.Deadline(); ok {
-		at = d
+		at = min(at, d)
 	}
 	if s.work == nil {
 		return at
@@ -272,7 +297,7 @@ func (s *session) deadline(l *loop) sds.Time {
 		at = min(at, s.quietSince+s.quietFor)
 	}
 	if holding {
-		at = min(at, s.catch.releaseAt)
+		at = min(at, s.catch.releaseAt())
 	}
 	if s.mutedUntil > 0 && !holding {
 		at = min(at, s.mutedUntil)
@@ -289,7 +314,7 @@ func (s *session) fetchDue(l *loop) {
 		s.speak(l)
 	}
 	if s.catch != nil {
-		if s.catch.holding && s.catch.releaseAt <= l.now {
+		if s.catch.holding && s.catch.releaseAt() <= l.now {
 			s.release(l, s.catch)
 		}
 	} else if s.retriever() != nil && s.quietSince+s.quietFor <= l.now {

@@ -3,15 +3,20 @@
 package causeway
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
+	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/transport"
 	"github.com/causeway-im/causeway/transport/loopback"
 )
@@ -133,14 +138,120 @@ func TestOwnMessagesWaitForCatchUp(t *testing.T) {
 	})
 }
 
-// spec R101: but they do not wait for a store that is slow or away.
+// spec R101: a store that rests after a cut, or is only coming back, is waited for.
+func TestOwnMessagesWaitForRestingStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGroup(t, 3, withStore())
+		var out outbound
+		g.network.SetFilter(out.filter("member-2"))
+		own := g.absent(300)
+		if err := g.network.SetStore(loopback.StoreOptions{Down: true}); err != nil {
+			t.Fatal(err)
+		}
+		back := time.Now()
+		g.ends[2].SetOnline(true)
+		time.Sleep(2500 * time.Millisecond)
+		if n := g.nodes[2].Metrics().QueryFailures; n < 2 {
+			t.Errorf("the store failed %d times", n)
+		}
+		if err := g.network.SetStore(*withStore().Store); err != nil {
+			t.Fatal(err)
+		}
+		caught := until(t, time.Minute, func() bool {
+			st, err := g.channels[2].Status(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return !st.CatchingUp
+		}) + 2500*time.Millisecond
+		waitAll(t, []*Receipt{own}, SeenByAll)
+		if _, at := out.first(back); at.Sub(back) < caught-200*time.Millisecond {
+			t.Errorf("left after %v, the catch-up ended after %v", at.Sub(back), caught)
+		}
+	})
+}
+
+// failing is a network whose store answers with an error, if there is one.
+type failing struct {
+	*loopback.Endpoint
+	with atomic.Pointer[error]
+}
+
+func (f *failing) Query(ctx context.Context, q transport.Query) (transport.Page, error) {
+	if err := f.with.Load(); err != nil {
+		return transport.Page{}, *err
+	}
+	return f.Endpoint.Query(ctx, q)
+}
+
+// spec R101: a store that refuses the query is not waited for, nor is one that has
+// never answered.
+func TestOwnMessagesDoNotWaitForNothing(t *testing.T) {
+	refusal := errors.New("bad request")
+	for name, x := range map[string]struct {
+		failure  error
+		answered bool // before
+		atLeast  time.Duration
+	}{
+		"refuses at once": {refusal, false, 0},
+		"refuses":         {refusal, true, 0},
+		"never answers":   {transport.ErrUnavailable, false, 0},
+		"answers no more": {transport.ErrUnavailable, true, failBack},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				network, err := loopback.New(withStore())
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer network.Close()
+				end, err := network.Attach("member-0")
+				if err != nil {
+					t.Fatal(err)
+				}
+				f := &failing{Endpoint: end}
+				if !x.answered {
+					f.with.Store(&x.failure)
+				}
+				n, err := Open(t.Context(), Options{Store: store.NewMemory(), Transport: f})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer n.Close()
+				c, err := n.Join(t.Context(), ChannelConfig{Channel: "tea", Participant: "member-0"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				online := func() bool {
+					st, err := c.Status(t.Context())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return st.Online
+				}
+				if x.answered {
+					until(t, time.Minute, online)
+					f.with.Store(&x.failure)
+					end.SetOnline(false)
+					until(t, time.Minute, func() bool { return !online() })
+					end.SetOnline(true)
+				}
+				if took := until(t, time.Minute, online); took < x.atLeast || took > x.atLeast+time.Second {
+					t.Errorf("may send after %v, want %v", took, x.atLeast)
+				}
+			})
+		})
+	}
+}
+
+// spec R101: but they do not wait long for a store that is slow or away.
 func TestOwnMessagesDoNotWaitForEver(t *testing.T) {
 	for name, o := range map[string]struct {
 		store     loopback.StoreOptions
 		from, too time.Duration
 	}{
 		"slow": {loopback.StoreOptions{QueryDelay: 25 * time.Second}, 29 * time.Second, 31 * time.Second},
-		"away": {loopback.StoreOptions{Down: true}, 0, time.Second},
+		"away": {loopback.StoreOptions{Down: true}, failBack, failBack + time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -246,6 +357,83 @@ func TestStoreConfirms(t *testing.T) {
 		m := g.nodes[0].Metrics()
 		if m.Sent[2].Packets != 0 { // sds.ClassResend
 			t.Errorf("%d resends of a message that a store has", m.Sent[2].Packets)
+		}
+	})
+}
+
+// spec R104: all envelopes of a message are asked about, not the newest ones alone;
+// the hint is that of the envelope that a store has.
+func TestStoreHasTheFirstEnvelope(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := withStore()
+		o.Loss = 0
+		g := newGroup(t, 2, o, func(g *group) {
+			g.options = func(_ int, o *Options) { // no catching up, which would find it, too
+				o.Transport = struct {
+					transport.Transport
+					transport.Confirmer
+				}{o.Transport, o.Transport.(transport.Confirmer)}
+			}
+		})
+		waitAll(t, []*Receipt{g.send(0, "hello", Everyone)}, SeenByAll)
+		g.ends[1].SetOnline(false)
+		r := g.send(0, "anyone?", Everyone)
+		time.Sleep(time.Second)
+		m, err := g.channels[0].Message(t.Context(), r.ID())
+		if err != nil {
+			t.Fatal(err)
+		}
+		first := m.Hint
+		if err := g.network.SetStore(loopback.StoreOptions{Down: true}); err != nil { // for questions, and for resends
+			t.Fatal(err)
+		}
+		resent := func() uint64 { return g.nodes[0].Metrics().Sent[sds.ClassResend].Packets }
+		until(t, time.Hour, func() bool { return resent() >= 6 })
+		g.network.SetFilter(func(_, to string, _ transport.Envelope) bool { return to == loopback.StoreName })
+		if err := g.network.SetStore(loopback.StoreOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		waitAll(t, []*Receipt{r}, Stored)
+		if m, err = g.channels[0].Message(t.Context(), r.ID()); err != nil || len(first) == 0 || !bytes.Equal(m.Hint, first) {
+			t.Errorf("the hint is %x, and the store has %x; %v", m.Hint, first, err)
+		}
+	})
+}
+
+// spec R104: who writes all the time asks about several messages at once.
+func TestStoreIsAskedAboutSeveral(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := withStore()
+		o.Loss = 0
+		g := newGroup(t, 2, o)
+		waitAll(t, []*Receipt{g.send(0, "hello", Everyone)}, SeenByAll)
+		g.ends[1].SetOnline(false) // so that nothing but the store answers
+		time.Sleep(10 * time.Second)
+		before := g.nodes[0].Metrics().Queries
+		const count = 60
+		var receipts []*Receipt
+		for i := range count {
+			receipts = append(receipts, g.send(0, fmt.Sprintf("message %d", i), AtLeastOne))
+			time.Sleep(time.Second)
+		}
+		time.Sleep(6 * time.Second)
+		for _, r := range receipts {
+			if now, err := r.Now(t.Context()); err != nil || now.Level != Stored {
+				t.Errorf("%+v, %v", now, err)
+			}
+		}
+		if n := g.nodes[0].Metrics().Queries - before; n < 5 || n > count/3+3 {
+			t.Errorf("%d questions about %d messages", n, count)
+		}
+		// More than fit into one question: the next one follows at once.
+		before = g.nodes[0].Metrics().Queries
+		receipts = nil
+		for i := range 250 {
+			receipts = append(receipts, g.send(0, fmt.Sprintf("burst %d", i), AtLeastOne))
+		}
+		waitAll(t, receipts, Stored)
+		if n := g.nodes[0].Metrics().Queries - before; n < 3 || n > 4 {
+			t.Errorf("%d questions about %d messages", n, len(receipts))
 		}
 	})
 }

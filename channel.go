@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/causeway-im/causeway/sds"
-	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/store"
 )
 
@@ -36,20 +35,36 @@ type SendOptions struct {
 	Want Want
 	// Ephemeral messages are delivered to whoever is there: they take no place in
 	// the log and are neither acknowledged nor repaired. While the channel is not
-	// online (ChannelStatus.Online) they go nowhere. ProfileNim has none.
+	// online (ChannelStatus.Online) they go nowhere, and neither do they when the
+	// quota is nearly used up (Options.Quota). ProfileNim has none.
 	Ephemeral bool
+	// Replace says what the message is about, in at most sds.MaxSubject bytes of the
+	// application's choice: it replaces the own message before it about the same, if
+	// that one is still tracked. A version that never left is dropped; one that left
+	// is repeated only if somebody asks for it. The Receipt of either says
+	// Superseded. Others don't learn what a message is about.
+	Replace string
+	// Priority orders what waits for the quota: the channel with the most urgent
+	// message comes first, together with what was sent before in that channel.
+	Priority Priority
 	// ID is for ProfileNim alone, where ids are the application's business.
 	ID MessageID
 }
 
 // Send makes a message of content and returns when it is durable: it will go out
-// now, when the network is back, or after a restart. Content has from 1 to
-// sds.MaxContent bytes and is copied.
+// now, when the network is back, or after a restart. Content is copied. It has at
+// least one byte, and at most what the profile's segments carry (Profile.Segments:
+// 26 MB by default, 102,400 bytes for an ephemeral message), or sds.MaxContent
+// without segments. What is cut into segments is one message all the same, with one
+// Receipt.
 //
 // After an error nothing was sent, unless the error wraps ErrUncertain, or is
 // that of ctx while the message was being written.
 func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Receipt, error) {
-	content = slices.Clone(content)
+	parts, err := c.cut(slices.Clone(content), &o)
+	if err != nil {
+		return nil, err
+	}
 	r := &Receipt{c: c}
 	done := make(chan error, 1)
 	c.n.box.post(func(l *loop) {
@@ -62,10 +77,10 @@ func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Rec
 			err = fmt.Errorf("causeway: seal: %w", s.failure)
 		}
 		if err == nil {
-			err = s.unused(content, o)
-		}
-		if err == nil {
-			r.id, err = s.core.Send(l.now, content, sds.SendOptions{Want: o.Want, Ephemeral: o.Ephemeral, ID: o.ID})
+			if l.budget != nil && l.online && !o.Ephemeral {
+				r.leaves = timeOf(l.budget.NextContent(l.now, len(parts)))
+			}
+			r.id, err = s.sendParts(l, parts, &o)
 		}
 		if err != nil {
 			done <- err
@@ -80,9 +95,33 @@ func (c *Channel) Send(ctx context.Context, content []byte, o SendOptions) (*Rec
 	return r, nil
 }
 
-// unused makes sure that an id which is not made from place and time is new:
-// beyond its window the state machine can't tell.
-func (s *session) unused(content []byte, o SendOptions) error {
+// sendOne gives content to the channel's state machine: a message, or a part of one.
+// What it replaces is withdrawn if it still waits here.
+func (s *session) sendOne(l *loop, content []byte, o *SendOptions, part bool) (MessageID, error) {
+	content, err := s.sealContent(content)
+	if err != nil {
+		return "", fmt.Errorf("causeway: seal: %w", err)
+	}
+	if err := l.passable(content); err != nil {
+		return "", err
+	}
+	if err := s.unused(content, o); err != nil {
+		return "", err
+	}
+	core := sds.SendOptions{Want: o.Want, Ephemeral: o.Ephemeral, Replace: o.Replace, Priority: o.Priority, Part: part, ID: o.ID}
+	if id, packet, ok := s.core.Replaceable(o.Replace); ok && (!packet || l.waits(s, id)) {
+		core.Withdraw = id
+	}
+	id, err := s.core.Send(l.now, content, core)
+	if err == nil && core.Withdraw != "" {
+		l.withdraw(s, core.Withdraw)
+	}
+	return id, err
+}
+
+// unused makes sure that the id of a message is new, if it is not made from place and
+// time: beyond its window the state machine can't tell.
+func (s *session) unused(content []byte, o *SendOptions) error {
 	id := o.ID
 	if s.cfg.Profile.Dialect == sds.JS && !o.Ephemeral {
 		id = sds.ContentID(content)
@@ -145,6 +184,7 @@ func (c *Channel) SetRoster(ctx context.Context, r *Roster) error {
 	return c.live(ctx, func(l *loop, s *session) {
 		s.cfg.Roster = r
 		s.core.SetRoster(r)
+		l.n.evidence.joined(&s.cfg)
 		l.touch(s)
 	})
 }
@@ -177,7 +217,7 @@ func (l *loop) forget(c *Channel) error {
 	defer cancel()
 	b := &store.Batch{Epoch: c.n.epoch, Channels: []store.ChannelBatch{{Channel: c.cfg.Channel, Drop: true}}}
 	err := c.n.opts.Store.Commit(ctx, b)
-	l.n.metrics.add(func(m *Metrics) { m.committed(nil, err) })
+	l.n.metrics.add(func(m *Metrics) { m.committed(nil, 0, err) })
 	if err != nil {
 		return storeError(err)
 	}
@@ -197,8 +237,9 @@ type ChannelStatus struct {
 	Messages Position
 	Lamport  uint64 // our clock, which syncs move too
 	// Waiting are messages that arrived and wait for what they depend on, Missing
-	// those that they wait for, Skipped those that were given up for now.
-	Waiting, Missing, Skipped int
+	// those that they wait for, Skipped those that were given up for now and Lost
+	// those that are no longer asked for.
+	Waiting, Missing, Skipped, Lost int
 	// Unacknowledged are own messages that have not reached their whole audience.
 	Unacknowledged int
 	// Participants is how many installations are in the roster, ours included, or
@@ -219,7 +260,7 @@ func (c *Channel) Status(ctx context.Context) (ChannelStatus, error) {
 		meta, z := s.core.Meta(), s.core.Sizes()
 		missing, skipped := s.core.Missing()
 		st = ChannelStatus{Online: l.online && !l.suspended && (s.catch == nil || !s.catch.holding), CatchingUp: s.catch != nil,
-			Messages: meta.Position, Lamport: meta.Lamport, Waiting: z.Parked, Missing: missing - skipped, Skipped: skipped,
+			Messages: meta.Position, Lamport: meta.Lamport, Waiting: z.Parked, Missing: missing - skipped, Skipped: skipped, Lost: z.Lost,
 			Unacknowledged: z.Outgoing, Participants: s.participants(), LastHeard: timeOf(s.heardAt), CompleteTo: timeOf(s.completeTo)}
 	})
 	return st, err
@@ -246,7 +287,10 @@ type Log struct {
 	Limit int
 }
 
-// Messages returns a page of the log.
+// Messages returns a page of the log. A page that has less than Limit is the last
+// one. What travels in several messages is one here, where the last of them stands;
+// as long as it is not complete it is left out. With parity it may have another id
+// and place for who lost its last part (spec R143).
 func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
 	if q.Limit == 0 {
 		q.Limit = 100
@@ -254,58 +298,59 @@ func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
 	if q.Limit < 1 || q.Limit > 1000 {
 		return nil, fmt.Errorf("causeway: %w: Limit is %d, must be from 1 to 1000", ErrOptions, q.Limit)
 	}
-	var page []store.Message
-	err := c.n.read(ctx, func(ctx context.Context) (err error) {
-		page, err = c.n.opts.Store.Log(ctx, c.cfg.Channel, store.LogQuery{ByPosition: q.ByPosition,
-			AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit})
-		return err
+	messages := make([]Message, 0, q.Limit)
+	sq := store.LogQuery{ByPosition: q.ByPosition, AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit}
+	err := c.n.read(ctx, func(ctx context.Context) error {
+		for {
+			page, err := c.n.opts.Store.Log(ctx, c.cfg.Channel, sq)
+			if err != nil {
+				return err
+			}
+			for i := range page {
+				m, err := c.message(ctx, &page[i])
+				if err != nil {
+					return err
+				}
+				if !m.Part {
+					messages = append(messages, m)
+				}
+				if len(messages) == q.Limit {
+					return nil
+				}
+			}
+			if len(page) < sq.Limit {
+				return nil
+			}
+			last := &page[len(page)-1]
+			sq.AfterPosition, sq.After = last.Position, Place{Lamport: last.Lamport, ID: last.ID}
+		}
 	})
 	if err != nil {
 		return nil, err
-	}
-	messages := make([]Message, len(page))
-	for i := range page {
-		if messages[i], err = c.message(&page[i]); err != nil {
-			return nil, err
-		}
 	}
 	return messages, nil
 }
 
 // Message returns one message, or an error that wraps store.ErrNotFound.
 func (c *Channel) Message(ctx context.Context, id MessageID) (Message, error) {
-	var m store.Message
-	err := c.n.read(ctx, func(ctx context.Context) (err error) {
-		m, err = c.n.opts.Store.Message(ctx, c.cfg.Channel, id)
+	var out Message
+	err := c.n.read(ctx, func(ctx context.Context) error {
+		m, err := c.n.opts.Store.Message(ctx, c.cfg.Channel, id)
+		if err != nil {
+			return err
+		}
+		out, err = c.message(ctx, &m)
 		return err
 	})
-	if err != nil {
-		return Message{}, err
-	}
-	return c.message(&m)
+	return out, err
 }
 
 // message turns what the store has into what a reader wants.
-func (c *Channel) message(m *store.Message) (Message, error) {
-	out := Message{ID: m.ID, Sender: m.Sender, Lamport: m.Lamport, Position: m.Position, Content: m.Draft,
+func (c *Channel) message(ctx context.Context, m *store.Message) (Message, error) {
+	out := Message{ID: m.ID, Sender: m.Sender, Lamport: m.Lamport, Position: m.Position,
 		Own: m.Ordinal > 0 || m.Sender == c.cfg.Participant, Parents: m.Parents, Hint: m.Hint}
-	if m.Sealed != nil {
-		content, err := contentOf(m)
-		if err != nil {
-			return out, err
-		}
-		out.Content = content
-	}
-	return out, nil
-}
-
-// contentOf decodes the content of a message that has bytes.
-func contentOf(m *store.Message) ([]byte, error) {
-	decoded, err := wire.Decode(plainBytes(m))
-	if err != nil {
-		return nil, fmt.Errorf("causeway: message %s: %w: %w", m.ID, store.ErrCorrupt, err)
-	}
-	return decoded.Content, nil
+	err := c.reveal(ctx, m, &out)
+	return out, err
 }
 
 // Gaps returns messages that are missing, were given up, or are not for us; by

@@ -1,6 +1,6 @@
 // Package causeway is reliable group chat over a network that loses messages: a
 // sender can prove who has a message, and a member knows what it misses and gets
-// it. It speaks SDS (LIP-109) with every peer that exists.
+// it. It speaks SDS (LIP-109) with every peer that exists. docs/guide.md is a tutorial.
 //
 // # The first channel
 //
@@ -34,12 +34,26 @@
 //		case causeway.EventArrived: // it came, and waits for something, or never gets a place
 //		case causeway.EventReceipt: // more persons have event.ID
 //		case causeway.EventGap: // event.ID is missing, was recovered, or was given up
+//		case causeway.EventSync: // something is missing, or all is here again
+//		case causeway.EventProgress: // a part of a large payload came
 //		}
 //		cursor = event.Cursor
 //	}
 //
 // The log is also there in pages (Channel.Messages), in the order that all
 // members agree on or in the order of arrival.
+//
+// # What a message may be
+//
+// Content may have up to 26 MB: what is too large for one message travels as several
+// and is one all the same, with one id, one place in the log and one Receipt
+// (payload.go). SendOptions say how far it has to come (Want), whether it is only for
+// who is there now (Ephemeral), what older message it takes the place of (Replace),
+// and how urgent it is where a quota makes messages wait (Priority, Options.Quota).
+//
+// A Profile says how a channel speaks: ProfileLIP among themselves, the others with
+// @waku/sds, Status and logos-delivery. A Sealer encrypts; package seal has one for
+// members that share a secret.
 //
 // # The way of a message
 //

@@ -27,11 +27,23 @@ const (
 	EventReceipt
 	// EventGap: the state of a missing message changed.
 	EventGap
+	// EventBudget: the node came near to its quota, or away from it. It belongs to
+	// no channel.
+	EventBudget
+	// EventSync: the channel began to miss messages, has them all again, or gave some
+	// up for good.
+	EventSync
+	// EventProgress: a part of a payload came that is too large for one message, and
+	// more are needed.
+	EventProgress
+	// EventTampered: packets came that the Sealer says were tampered with. There is
+	// one at once and then one in a minute at most.
+	EventTampered
 )
 
-// String returns "arrived", "delivered", "receipt" or "gap".
+// String returns "arrived", "delivered", "receipt", "gap", "budget", "sync", "progress" or "tampered".
 func (k EventKind) String() string {
-	names := [...]string{"", "arrived", "delivered", "receipt", "gap"}
+	names := [...]string{"", "arrived", "delivered", "receipt", "gap", "budget", "sync", "progress", "tampered"}
 	if int(k) < len(names) {
 		return names[k]
 	}
@@ -46,26 +58,50 @@ type Event struct {
 	Kind    EventKind
 	ID      MessageID // of the message that it is about
 
-	Message *Message    // of EventArrived and EventDelivered
-	Receipt *ReceiptNow // of EventReceipt
-	Gap     *Gap        // of EventGap
+	Message *Message      // of EventArrived and EventDelivered
+	Receipt *ReceiptNow   // of EventReceipt
+	Gap     *Gap          // of EventGap
+	Budget  *BudgetChange // of EventBudget
+	Sync    *SyncChange   // of EventSync
+
+	Progress *Progress // of EventProgress
+	Tampered int       // of EventTampered: how many packets since the one before
 }
 
-// Message is a message as a reader sees it. Late, Gaps, Missing, Quarantined and
-// BelowJoin are set in events alone, Parents and Hint in what is read from the log.
+// BudgetChange says how near a node is to its quota now.
+type BudgetChange struct {
+	Level    BudgetLevel
+	Used, Of int // packets; content has to wait before all are used (Quota)
+}
+
+// Message is a message as a reader sees it. Late, Waited, Retrieved, Gaps,
+// Missing, Quarantined and BelowJoin are set in events alone, Parents and Hint in
+// what is read from the log.
 type Message struct {
 	ID      MessageID
 	Sender  ParticipantID
 	Lamport uint64
 	// Position is where it stands in the order of arrival, 0 while it has no place.
 	Position Position
-	// Content is nil if the message is known and its bytes are not here.
+	// Content is nil if the message is known and its bytes are not here, or the Sealer
+	// can't open them any more.
 	Content []byte
 	Own     bool
+	// Segments is how many messages it travelled in, if those are more than one.
+	Segments int
+	// Damaged is set when these do not fit together: their sender lied, or some can't
+	// be opened. There is no Content then.
+	Damaged bool
+	// Part is set in what Channel.Message returns for one of these messages.
+	Part bool
 	// Ephemeral messages are neither in the log nor acknowledged.
 	Ephemeral bool
 	// Late is set when messages that depend on this one were delivered before it.
 	Late bool
+	// Waited is set in EventDelivered when there was an EventArrived before.
+	Waited bool
+	// Retrieved is set when it came from a store of the network, not by broadcast.
+	Retrieved bool
 	// Gaps are dependencies that were given up when it was delivered.
 	Gaps []MessageID
 	// Missing are the messages that it depends on and that are not here.
@@ -104,22 +140,63 @@ type eventData struct {
 	Own         bool         `json:"own,omitempty"`
 	Ephemeral   bool         `json:"ephemeral,omitempty"`
 	Late        bool         `json:"late,omitempty"`
+	Waited      bool         `json:"waited,omitempty"`
+	Retrieved   bool         `json:"retrieved,omitempty"`
 	Gaps        []text       `json:"gaps,omitempty"`
 	Missing     []text       `json:"missing,omitempty"`
 	Quarantined bool         `json:"quarantined,omitempty"`
 	BelowJoin   bool         `json:"belowJoin,omitempty"`
 	Receipt     *receiptData `json:"receipt,omitempty"`
 	Gap         *gapData     `json:"gap,omitempty"`
+	Budget      *budgetData  `json:"budget,omitempty"`
+	Sync        *syncData    `json:"sync,omitempty"`
+	Segments    int          `json:"segments,omitempty"`
+
+	Progress *progressData `json:"progress,omitempty"`
+	Tampered int           `json:"tampered,omitempty"`
+}
+
+type budgetData struct {
+	Level BudgetLevel `json:"level"`
+	Used  int         `json:"used"`
+	Of    int         `json:"of"`
+}
+
+type syncData struct {
+	Synced   bool     `json:"synced,omitempty"`
+	Received Position `json:"received"`
+	Missing  int      `json:"missing,omitempty"`
+	Lost     int      `json:"lost,omitempty"`
+}
+
+type progressData struct {
+	Sender  text   `json:"sender"`
+	Hash    []byte `json:"hash"`
+	Length  uint64 `json:"length"`
+	Held    int    `json:"held"`
+	Of      int    `json:"of"`
+	Dropped bool   `json:"dropped,omitempty"`
+}
+
+type estimateData struct {
+	Verdict Verdict `json:"verdict"`
+	Sample  int     `json:"sample"`
+	Heard   int     `json:"heard"`
+	Low     float64 `json:"low"`
+	High    float64 `json:"high"`
 }
 
 type receiptData struct {
-	Level       Level  `json:"level"`
-	Seen        int    `json:"seen"`
-	Of          int    `json:"of"`
-	Possibly    int    `json:"possibly,omitempty"`
-	Claimed     bool   `json:"claimed,omitempty"`
-	Undelivered bool   `json:"undelivered,omitempty"`
-	Persons     []text `json:"persons,omitempty"`
+	Level       Level         `json:"level"`
+	Seen        int           `json:"seen"`
+	Of          int           `json:"of"`
+	Present     int           `json:"present,omitempty"`
+	Estimate    *estimateData `json:"estimate,omitempty"`
+	Possibly    int           `json:"possibly,omitempty"`
+	Claimed     bool          `json:"claimed,omitempty"`
+	Undelivered bool          `json:"undelivered,omitempty"`
+	Superseded  text          `json:"superseded,omitempty"`
+	Persons     []text        `json:"persons,omitempty"`
 }
 
 type gapData struct {
@@ -179,7 +256,8 @@ func deliveredEvent(c *Channel, d *sds.Delivery) Event {
 
 func receiptEvent(r *sds.Receipt) Event {
 	return Event{Kind: EventReceipt, ID: r.ID, Receipt: &ReceiptNow{ID: r.ID, Level: r.Level, Seen: r.Seen, Of: r.Of,
-		Possibly: r.Possibly, Claimed: r.Claimed, Undelivered: r.Undelivered, Persons: r.Persons}}
+		Present: r.Present, Estimate: r.Estimate, Possibly: r.Possibly, Claimed: r.Claimed, Undelivered: r.Undelivered,
+		Superseded: r.Superseded, Persons: r.Persons}}
 }
 
 func gapEvent(g *sds.Gap) Event {
@@ -190,18 +268,32 @@ func gapEvent(g *sds.Gap) Event {
 func (e *Event) record() store.Event {
 	var d eventData
 	if m := e.Message; m != nil {
-		d = eventData{Position: m.Position, Sender: text(m.Sender), Lamport: m.Lamport, Own: m.Own, Ephemeral: m.Ephemeral,
-			Late: m.Late, Gaps: convert[text](m.Gaps), Missing: convert[text](m.Missing), Quarantined: m.Quarantined, BelowJoin: m.BelowJoin}
+		d = eventData{Position: m.Position, Sender: text(m.Sender), Lamport: m.Lamport, Own: m.Own, Ephemeral: m.Ephemeral, Segments: m.Segments,
+			Late: m.Late, Waited: m.Waited, Retrieved: m.Retrieved, Gaps: convert[text](m.Gaps), Missing: convert[text](m.Missing), Quarantined: m.Quarantined, BelowJoin: m.BelowJoin}
 		if m.Ephemeral {
 			d.Content = m.Content
 		}
 	}
 	if r := e.Receipt; r != nil {
-		d.Receipt = &receiptData{r.Level, r.Seen, r.Of, r.Possibly, r.Claimed, r.Undelivered, convert[text](r.Persons)}
+		d.Receipt = &receiptData{Level: r.Level, Seen: r.Seen, Of: r.Of, Present: r.Present, Possibly: r.Possibly,
+			Claimed: r.Claimed, Undelivered: r.Undelivered, Superseded: text(r.Superseded), Persons: convert[text](r.Persons)}
+		if e := r.Estimate; e != (Estimate{}) {
+			d.Receipt.Estimate = &estimateData{e.Verdict, e.Sample, e.Heard, e.Low, e.High}
+		}
 	}
 	if g := e.Gap; g != nil {
 		d.Gap = &gapData{g.State, text(g.Sender), g.Hint}
 	}
+	if b := e.Budget; b != nil {
+		d.Budget = (*budgetData)(b)
+	}
+	if s := e.Sync; s != nil {
+		d.Sync = (*syncData)(s)
+	}
+	if p := e.Progress; p != nil {
+		d.Progress = &progressData{text(p.Sender), p.Hash[:], p.Length, p.Held, p.Of, p.Dropped}
+	}
+	d.Tampered = e.Tampered
 	data, err := json.Marshal(d)
 	if err != nil { // strings, numbers and bytes alone
 		panic(err)
@@ -219,12 +311,26 @@ func eventOf(r *store.Event) (Event, error) {
 	switch {
 	case d.Receipt != nil:
 		e.Receipt = &ReceiptNow{ID: r.ID, Level: d.Receipt.Level, Seen: d.Receipt.Seen, Of: d.Receipt.Of,
-			Possibly: d.Receipt.Possibly, Claimed: d.Receipt.Claimed, Undelivered: d.Receipt.Undelivered, Persons: convert[PersonID](d.Receipt.Persons)}
+			Present: d.Receipt.Present, Possibly: d.Receipt.Possibly, Claimed: d.Receipt.Claimed,
+			Undelivered: d.Receipt.Undelivered, Superseded: MessageID(d.Receipt.Superseded), Persons: convert[PersonID](d.Receipt.Persons)}
+		if s := d.Receipt.Estimate; s != nil {
+			e.Receipt.Estimate = Estimate{Verdict: s.Verdict, Sample: s.Sample, Heard: s.Heard, Low: s.Low, High: s.High}
+		}
 	case d.Gap != nil:
 		e.Gap = &Gap{ID: r.ID, State: d.Gap.State, Sender: ParticipantID(d.Gap.Sender), Hint: d.Gap.Hint, At: e.At}
+	case d.Budget != nil:
+		e.Budget = (*BudgetChange)(d.Budget)
+	case d.Sync != nil:
+		e.Sync = (*SyncChange)(d.Sync)
+	case d.Tampered > 0:
+		e.Tampered = d.Tampered
+	case d.Progress != nil:
+		p := d.Progress
+		e.Progress = &Progress{Sender: ParticipantID(p.Sender), Length: p.Length, Held: p.Held, Of: p.Of, Dropped: p.Dropped}
+		copy(e.Progress.Hash[:], p.Hash)
 	default:
 		e.Message = &Message{ID: r.ID, Sender: ParticipantID(d.Sender), Lamport: d.Lamport, Position: d.Position, Content: d.Content,
-			Own: d.Own, Ephemeral: d.Ephemeral, Late: d.Late, Gaps: convert[MessageID](d.Gaps), Missing: convert[MessageID](d.Missing),
+			Own: d.Own, Ephemeral: d.Ephemeral, Segments: d.Segments, Late: d.Late, Waited: d.Waited, Retrieved: d.Retrieved, Gaps: convert[MessageID](d.Gaps), Missing: convert[MessageID](d.Missing),
 			Quarantined: d.Quarantined, BelowJoin: d.BelowJoin}
 	}
 	return e, nil

@@ -9,8 +9,13 @@ import (
 	"github.com/causeway-im/causeway/store"
 )
 
-// eventPage is how many events an iterator reads at once.
-const eventPage = 128
+const (
+	// eventPage is how many events an iterator reads at once.
+	eventPage = 128
+	// maxPageContent is from how many bytes of content on no more events are read at
+	// once: others choose how much they send.
+	maxPageContent = 16 << 20
+)
 
 // Events follows the event log of all channels from the first event after a
 // cursor; 0 is the beginning, as long as nothing was forgotten (ErrCursorForgotten,
@@ -62,7 +67,8 @@ func (n *Node) events(ctx context.Context, ch ChannelID, after Cursor) iter.Seq2
 }
 
 // ReadEvents returns events after a cursor, oldest first, at most limit (1 to
-// 1000), without waiting.
+// 1000), without waiting. There are fewer where they have more than 16 MiB of content
+// together, and none only if there is none after the cursor.
 func (n *Node) ReadEvents(ctx context.Context, after Cursor, limit int) ([]Event, error) {
 	return n.readChecked(ctx, "", after, limit)
 }
@@ -104,13 +110,17 @@ func (n *Node) eventsOf(ctx context.Context, ch ChannelID, after Cursor, limit i
 		return nil, fmt.Errorf("causeway: %w: %d, the oldest that can be used is %d", ErrCursorForgotten, after, forgotten)
 	}
 	events := make([]Event, 0, len(kept))
-	for i := range kept {
+	bytes := 0
+	for i := 0; i < len(kept) && bytes < maxPageContent; i++ {
 		e, err := eventOf(&kept[i])
 		if err == nil && e.Message != nil && !e.Message.Ephemeral {
 			err = n.fillContent(ctx, &e)
 		}
 		if err != nil {
 			return events, err
+		}
+		if e.Message != nil {
+			bytes += len(e.Message.Content)
 		}
 		events = append(events, e)
 	}
@@ -126,12 +136,18 @@ func (n *Node) fillContent(ctx context.Context, e *Event) error {
 	case err != nil:
 		return err
 	}
-	if m.Sealed == nil {
-		e.Message.Content = m.Draft
-		return nil
+	return n.channel(e.Channel).reveal(ctx, &m, e.Message)
+}
+
+// channel returns a channel that is joined, or one that can be read from all the
+// same.
+func (n *Node) channel(id ChannelID) *Channel {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if c := n.joined[id]; c != nil {
+		return c
 	}
-	e.Message.Content, err = contentOf(&m)
-	return err
+	return &Channel{n: n, cfg: ChannelConfig{Channel: id}}
 }
 
 // Cursors returns the oldest cursor that Events can go on from without missing

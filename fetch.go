@@ -14,6 +14,7 @@ import (
 type queries struct {
 	byID    map[MessageID]*query
 	at      sds.Time // nothing is due before
+	notYet  sds.Time // no question before: what becomes due meanwhile shares one
 	running bool
 }
 
@@ -29,9 +30,13 @@ const (
 	// each try.
 	fetchDelay = time.Second
 	proveDelay = 2 * time.Second
+	// proveEvery is the time between two questions about own messages: who writes
+	// all the time asks about all that was written since.
+	proveEvery = 3 * time.Second
 	maxTries   = 6
-	// maxHintsKept is how many envelopes of one message are remembered.
-	maxHintsKept = 4
+	// maxHintsKept is how many envelopes of one message are remembered: more than
+	// there are before a message counts as undelivered and is no longer resent.
+	maxHintsKept = 16
 	// maxAsked bounds the messages to ask about.
 	maxAsked = 4096
 )
@@ -68,7 +73,7 @@ func (q *queries) next() sds.Time {
 	if q.running || len(q.byID) == 0 {
 		return never
 	}
-	return q.at
+	return max(q.at, q.notYet)
 }
 
 // hurry starts all waits anew.
@@ -76,17 +81,20 @@ func (q *queries) hurry(now sds.Time) {
 	for _, e := range q.byID {
 		e.due, e.tries = now, 0
 	}
-	q.at = now
+	q.at, q.notYet = now, 0
 }
 
-// take returns the hints that are due, and whose they are.
-func (q *queries) take(now sds.Time, delay time.Duration) (hints [][]byte, ids []MessageID) {
+// take returns the hints that are due, and whose they are. Unless more are due than
+// fit into one question, the next one comes after every at the earliest.
+func (q *queries) take(now sds.Time, delay, every time.Duration) (hints [][]byte, ids []MessageID) {
 	if q.next() > now {
 		return nil, nil
 	}
-	q.at = never
+	q.at, q.notYet = never, now.Add(every)
 	for id, e := range q.byID {
-		if e.due <= now && len(hints)+len(e.hints) <= transport.MaxHints {
+		if e.due <= now && len(hints)+len(e.hints) > transport.MaxHints {
+			q.notYet = 0
+		} else if e.due <= now {
 			for _, h := range e.hints {
 				hints, ids = append(hints, h), append(ids, id)
 			}
@@ -113,9 +121,21 @@ func (s *session) gapMoved(l *loop, g sds.Gap) {
 	}
 }
 
+// seek notes what was missing when the channel was restored.
+func (s *session) seek(messages map[MessageID]sds.MessageRecord) {
+	if s.retriever() == nil {
+		return
+	}
+	for id, m := range messages {
+		if m.State == sds.StateMissing || m.State == sds.StateGap {
+			s.missing.add(s.n.now(), id, m.Hint, fetchDelay)
+		}
+	}
+}
+
 // retrieveDue asks stores for missing messages.
 func (s *session) retrieveDue(l *loop) {
-	hints, ids := s.missing.take(l.now, fetchDelay)
+	hints, ids := s.missing.take(l.now, fetchDelay, 0)
 	if len(hints) == 0 {
 		return
 	}
@@ -135,14 +155,16 @@ func (s *session) retrieveDue(l *loop) {
 	})
 }
 
-// notForMe tells the channel about missing messages that can't be opened.
+// notForMe tells the channel about missing messages that can't be opened. Where only
+// content is sealed, a packet says itself which message it is; else whoever gave the
+// hint is believed.
 func (s *session) notForMe(l *loop, batch []incoming, hints [][]byte, ids []MessageID) {
 	for i := range batch {
 		if !errors.Is(batch[i].err, ErrNotForMe) || s.core == nil {
 			continue
 		}
 		for k, h := range hints {
-			if string(h) == string(batch[i].origin.Hint) {
+			if m := &batch[i].message; string(h) == string(batch[i].origin.Hint) && (m.MessageID == "" || m.MessageID == ids[k] && sds.VerifyID(m) != sds.Forged) {
 				s.core.NotForMe(l.now, ids[k])
 				l.touch(s)
 			}
@@ -174,7 +196,7 @@ func (s *session) confirmLater(l *loop, id MessageID, hint []byte) {
 
 // confirmDue asks stores whether they have own messages.
 func (s *session) confirmDue(l *loop) {
-	hints, ids := s.unproved.take(l.now, proveDelay)
+	hints, ids := s.unproved.take(l.now, proveDelay, proveEvery)
 	if len(hints) == 0 {
 		return
 	}

@@ -3,9 +3,11 @@ package causeway
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
+	"github.com/causeway-im/causeway/internal/budget"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/store"
@@ -30,6 +32,10 @@ type loop struct {
 
 	cursor    Cursor // of the newest event
 	forgotten Cursor
+
+	budget *budget.Queue[*outgoing] // nil without a quota
+	landed bool                     // since its record was written
+	busy   bool                     // half of the quota is used
 
 	broken error // why the last commit failed
 	unsure bool  // whether it took place all the same
@@ -92,6 +98,7 @@ func (l *loop) readClock() {
 	for _, s := range l.sessions {
 		s.core, s.failures, s.mutedUntil = nil, 0, 0
 		s.stopWork()
+		l.unqueue(s)
 		l.revive(s)
 	}
 }
@@ -114,7 +121,7 @@ func (l *loop) setTimer(timer *time.Timer) {
 	if l.suspended {
 		return
 	}
-	at := never
+	at := l.budgetDeadline()
 	for _, s := range l.sessions {
 		at = min(at, s.deadline(l))
 	}
@@ -139,6 +146,9 @@ func (l *loop) tick() {
 			s.core.Tick(l.now)
 			l.touch(s)
 		}
+		if s.tamperedDue() <= l.now {
+			l.touch(s)
+		}
 		s.fetchDue(l)
 	}
 }
@@ -149,41 +159,26 @@ type job struct {
 	ready  sds.Ready
 	batch  store.ChannelBatch
 	events []Event
+	values map[string][]byte
 	out    []outgoing
+
+	moved []MessageID // own payloads whose receipts did
+
+	sync   syncState
+	synced bool // sync is news
 }
 
 // turn commits what the touched channels want done, then does it. It tells
 // whether there is more to do at once.
 func (l *loop) turn() (again bool) {
-	touched := l.touched
-	l.touched = nil
-	slices.SortFunc(touched, func(a, b *session) int {
-		if a.cfg.Channel < b.cfg.Channel {
-			return -1
-		}
-		return 1
-	})
-	var jobs []*job
-	for _, s := range touched {
-		s.touched = false
-		if s.core == nil {
-			continue
-		}
-		j := &job{s: s, ready: s.core.Ready()}
-		if j.ready.Empty() && !s.completed && len(s.hints) == 0 {
-			s.settle(l, nil)
-			continue
-		}
-		if err := j.prepare(l); err != nil {
-			l.unseal(j, err)
-			continue
-		}
-		jobs = append(jobs, j)
-	}
-	if len(jobs) == 0 {
+	jobs := l.takeJobs()
+	allowed := l.allow(jobs)
+	if len(jobs) == 0 && allowed.empty() {
+		l.drop(allowed)
 		return len(l.touched) > 0
 	}
-	if err := l.commit(jobs); err != nil {
+	if err := l.commit(jobs, allowed); err != nil {
+		l.unspend(allowed, err)
 		l.fail(jobs, err)
 		return len(l.touched) > 0
 	}
@@ -194,27 +189,69 @@ func (l *loop) turn() (again bool) {
 		for _, r := range j.ready.Receipts {
 			moved = append(moved, receiptKey{j.s.cfg.Channel, r.ID})
 		}
+		for _, id := range j.moved {
+			moved = append(moved, receiptKey{j.s.cfg.Channel, id})
+		}
 	}
 	l.n.news.moved(moved)
 	for _, j := range jobs {
 		l.act(j)
 	}
+	l.spend(allowed)
 	return len(l.touched) > 0
 }
 
-// commit makes everything of the jobs durable, in one transaction.
-func (l *loop) commit(jobs []*job) error {
-	b := &store.Batch{Epoch: l.n.epoch}
+// takeJobs asks the touched channels what they want done.
+func (l *loop) takeJobs() (jobs []*job) {
+	touched := l.touched
+	l.touched = nil
+	slices.SortFunc(touched, func(a, b *session) int {
+		if a.cfg.Channel < b.cfg.Channel {
+			return -1
+		}
+		return 1
+	})
+	for _, s := range touched {
+		s.touched = false
+		if s.core == nil {
+			continue
+		}
+		j := &job{s: s, ready: s.core.Ready()}
+		if j.ready.Empty() && !s.completed && !s.resync && len(s.hints) == 0 && s.tamperedDue() > l.now {
+			s.settle(l, nil)
+			continue
+		}
+		if err := j.prepare(l); err != nil {
+			l.unseal(j, err)
+			continue
+		}
+		jobs = append(jobs, j)
+	}
+	return jobs
+}
+
+// commit makes everything of the jobs durable, in one transaction, with what they
+// are charged for.
+func (l *loop) commit(jobs []*job, allowed *allowance) error {
+	b := &store.Batch{Epoch: l.n.epoch, Values: map[string][]byte{}}
 	cursor := l.cursor
 	var events []Event
+	add := func(more []Event) {
+		for i := range more {
+			cursor++
+			more[i].Cursor = cursor
+			b.Events = append(b.Events, more[i].record())
+		}
+		events = append(events, more...)
+	}
 	for _, j := range jobs {
 		b.Channels = append(b.Channels, j.batch)
-		for i := range j.events {
-			cursor++
-			j.events[i].Cursor = cursor
-			b.Events = append(b.Events, j.events[i].record())
-		}
-		events = append(events, j.events...)
+		add(j.events)
+		maps.Copy(b.Values, j.values)
+	}
+	if allowed != nil {
+		add(allowed.events)
+		maps.Copy(b.Values, allowed.values)
 	}
 	if keep := l.n.opts.KeepEvents; int(cursor-l.forgotten) > keep+keep/8+64 {
 		b.Forget = cursor - Cursor(keep)
@@ -225,7 +262,7 @@ func (l *loop) commit(jobs []*job) error {
 	ctx, cancel := context.WithTimeout(context.Background(), commitTimeout)
 	defer cancel()
 	err := l.n.opts.Store.Commit(ctx, b)
-	l.n.metrics.add(func(m *Metrics) { m.committed(jobs, err) })
+	l.n.metrics.add(func(m *Metrics) { m.committed(jobs, len(events), err) })
 	l.broken, l.unsure = err, l.unsure || err != nil
 	if err != nil {
 		return err
@@ -238,6 +275,9 @@ func (l *loop) commit(jobs []*job) error {
 func (l *loop) act(j *job) {
 	s := j.s
 	s.settle(l, nil)
+	if s.resync = false; j.synced {
+		s.sync = j.sync
+	}
 	for _, g := range j.ready.Gaps {
 		s.gapMoved(l, g)
 	}
@@ -249,12 +289,17 @@ func (l *loop) act(j *job) {
 			l.handed(&o, nil, o.failed)
 			continue
 		}
-		select {
-		case l.n.out[s.queue] <- o:
-		default:
-			l.n.metrics.add(func(m *Metrics) { m.Failed[o.class]++ })
-			l.handed(&o, nil, errQueueFull)
-		}
+		l.give(&o)
+	}
+}
+
+// give hands a packet to its publisher.
+func (l *loop) give(o *outgoing) {
+	select {
+	case l.n.out[o.s.queue] <- *o:
+	default:
+		l.n.metrics.add(func(m *Metrics) { m.Failed[o.class]++ })
+		l.published(o, nil, errQueueFull)
 	}
 }
 
@@ -337,12 +382,13 @@ func (l *loop) fence(err error) {
 	l.n.goTask(l.n.silence)
 }
 
-// receive gives a packet to its channel.
-func (l *loop) receive(in *incoming, path sds.Path) {
+// receive gives a packet to its channel, and tells whether that took it: as
+// something new, or as a copy.
+func (l *loop) receive(in *incoming, path sds.Path) bool {
 	s := l.sessions[in.c.cfg.Channel]
 	if s == nil || s.Channel != in.c || s.core == nil || s.pausing(l) {
 		l.n.metrics.add(func(m *Metrics) { m.DroppedStore++ })
-		return
+		return false
 	}
 	if path == sds.Live {
 		s.heard(l)
@@ -350,26 +396,34 @@ func (l *loop) receive(in *incoming, path sds.Path) {
 	err := in.err
 	if err == nil && in.message.ChannelID != s.cfg.Channel {
 		l.n.metrics.add(func(m *Metrics) { m.OtherChannel++ })
-		return
+		return false
 	}
 	if err == nil {
 		in.origin.Path = path
 		err = s.core.Receive(l.now, in.message, in.origin)
 	}
+	if in.message.MessageID != "" && errors.Is(err, ErrNotForMe) && sds.VerifyID(&in.message) != sds.Forged { // only the content is sealed: we know what it is
+		s.core.NotForMe(l.now, in.message.MessageID)
+		l.touch(s)
+	}
 	if err != nil {
 		l.n.metrics.add(func(m *Metrics) { m.refused(err) })
+		s.unopened(l, err)
+		l.n.evidence.unusable(s.cfg.Channel, in.message.MessageID, err)
 		l.n.opts.Log.Debug("causeway: packet refused", "channel", s.cfg.Channel, "error", err)
-		return
+		return false
 	}
 	if in.message.Kind() == wire.Content {
-		s.pending.add(in.message.MessageID, in.sealed, in.plain)
+		s.pending.add(in.message.MessageID, in.sealed, in.plain, path == sds.Stored)
 	}
 	l.touch(s)
+	return true
 }
 
 // handed tells a channel what became of a packet.
 func (l *loop) handed(o *outgoing, hint []byte, err error) {
 	s := o.s
+	l.n.evidence.published(o, hint, err)
 	if s.core == nil || s.generation != o.generation {
 		return
 	}
@@ -392,9 +446,11 @@ func (l *loop) setOnline(online bool) {
 		return
 	}
 	l.online = online
+	l.n.evidence.connection(l.online, l.suspended)
 	for _, s := range l.sessions {
 		s.connect(l)
 	}
+	l.idleBudget()
 }
 
 func (l *loop) suspend(suspended bool) {
@@ -402,14 +458,17 @@ func (l *loop) suspend(suspended bool) {
 	if suspended {
 		l.online = false // until the transport says otherwise
 	}
+	l.n.evidence.connection(l.online, l.suspended)
 	for _, s := range l.sessions {
 		s.connect(l)
 	}
+	l.idleBudget()
 }
 
 func (l *loop) join(s *session) error {
 	l.sessions[s.cfg.Channel] = s
 	l.n.setReady(s.Channel)
+	l.n.evidence.joined(&s.cfg)
 	s.begin(l)
 	return nil
 }
@@ -418,8 +477,12 @@ func (l *loop) join(s *session) error {
 func (l *loop) part(s *session) {
 	for l.turn() {
 	}
+	if l.sessions[s.cfg.Channel] == s {
+		l.n.evidence.left(s.cfg.Channel)
+	}
 	delete(l.sessions, s.cfg.Channel)
 	s.core = nil
 	s.stopWork()
+	l.unqueue(s)
 	l.n.free(s.cfg.Channel) // only now may it be joined again
 }

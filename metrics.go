@@ -19,6 +19,9 @@ type Metrics struct {
 	// was not given since its way was shut or full, by class.
 	Sent   [Classes]Count
 	Failed [Classes]uint64
+	// Deferred counts packets that had to wait for the quota, Dropped those that
+	// were given up since it was used up, by class.
+	Deferred, Dropped [Classes]uint64
 	// Received counts packets from the transport's broadcast, Retrieved those from
 	// its stores.
 	Received, Retrieved Count
@@ -26,6 +29,8 @@ type Metrics struct {
 	// Of the received and retrieved: not decodable, not openable by us, tampered
 	// with, for another channel, and refused by the protocol.
 	Undecodable, NotForMe, Tampered, OtherChannel, Refused uint64
+	// Unmarked came without the marker of the profile.
+	Unmarked uint64
 	// DroppedQueue were dropped since they came faster than they could be opened,
 	// DroppedStore since the store failed, or the channel was left or not yet joined.
 	DroppedQueue, DroppedStore uint64
@@ -40,6 +45,9 @@ type Metrics struct {
 	// GapsFound are messages found missing, GapsRecovered those that came after
 	// that, GapsLost those that are no longer asked for.
 	GapsFound, GapsRecovered, GapsLost uint64
+	// LossesInferred are messages that must exist, as their senders' numbers or
+	// somebody's digest show, found missing before their ids were known.
+	LossesInferred uint64
 	// Queries are calls of the transport's stores, QueryFailures those that failed.
 	Queries, QueryFailures uint64
 }
@@ -66,6 +74,8 @@ func (m *metrics) add(f func(*Metrics)) {
 func (m *Metrics) refused(err error) {
 	var opening *openError
 	switch {
+	case errors.Is(err, errUnmarked):
+		m.Unmarked++
 	case errors.Is(err, ErrNotForMe):
 		m.NotForMe++
 	case errors.As(err, &opening):
@@ -78,15 +88,16 @@ func (m *Metrics) refused(err error) {
 }
 
 // committed counts a transaction.
-func (m *Metrics) committed(jobs []*job, err error) {
+func (m *Metrics) committed(jobs []*job, events int, err error) {
 	if err != nil {
 		m.CommitFailures++
 		return
 	}
 	m.Commits++
+	m.Events += uint64(events)
 	for _, j := range jobs {
-		m.Events += uint64(len(j.events))
 		m.Messages += uint64(len(j.ready.Deliveries))
+		m.LossesInferred += uint64(len(j.ready.Losses))
 		for _, d := range j.ready.Deliveries {
 			if d.Own {
 				m.Own++

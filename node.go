@@ -19,15 +19,16 @@ import (
 // All methods are safe for concurrent use. None of the host's code (Sealer,
 // Observer, iterators) runs under a lock.
 type Node struct {
-	opts    Options
-	epoch   uint64
-	box     mailbox
-	in      intake
-	out     [publishers]chan outgoing
-	air     gate // to the transport
-	reads   gate // to the store, but for the loop
-	news    news
-	metrics metrics
+	opts     Options
+	epoch    uint64
+	box      mailbox
+	in       intake
+	out      [publishers]chan outgoing
+	air      gate // to the transport
+	reads    gate // to the store, but for the loop
+	news     news
+	metrics  metrics
+	evidence evidence
 
 	quit  chan struct{} // closed to end the loop
 	ended chan struct{} // closed when the loop has ended
@@ -67,12 +68,16 @@ func Open(ctx context.Context, o Options) (*Node, error) {
 	}
 	n := &Node{opts: o, epoch: epoch, spread: maphash.MakeSeed(), joined: map[ChannelID]*Channel{},
 		quit: make(chan struct{}), ended: make(chan struct{})}
+	n.evidence.Witness, _ = o.Observer.(Witness)
 	n.box.init()
 	n.in.init()
 	n.air.open()
 	n.reads.open()
 	n.news.init()
 	l := &loop{n: n, now: sds.At(o.Clock()), cursor: newest, forgotten: forgotten, sessions: map[ChannelID]*session{}}
+	if l.budget, err = openBudget(ctx, &o, l.now); err != nil {
+		return nil, err
+	}
 	for i := range n.out {
 		queue := make(chan outgoing, maxQueued)
 		n.out[i] = queue
@@ -204,6 +209,9 @@ func (n *Node) Join(ctx context.Context, cfg ChannelConfig) (*Channel, error) {
 	if cfg.Profile.Name == "" && cfg.Profile.Dialect == sds.LIP {
 		cfg.Profile.Name = ProfileLIP.Name
 	}
+	if err := cfg.Profile.check(); err != nil {
+		return nil, err
+	}
 	c := &Channel{n: n, cfg: cfg}
 	if err := n.reserve(c); err != nil {
 		return nil, err
@@ -333,7 +341,7 @@ type Status struct {
 	// StoreError is why the store does not take commits now; nil when it does.
 	StoreError error
 	Channels   int
-	// Queued counts packets that wait for the transport.
+	// Queued counts packets that wait for the transport or for the quota.
 	Queued int
 }
 
@@ -341,7 +349,7 @@ type Status struct {
 func (n *Node) Status(ctx context.Context) (Status, error) {
 	var s Status
 	err := n.ask(ctx, func(l *loop) error {
-		s = Status{Online: l.online, Suspended: l.suspended, StoreError: l.broken, Channels: len(l.sessions), Queued: n.queued()}
+		s = Status{Online: l.online, Suspended: l.suspended, StoreError: l.broken, Channels: len(l.sessions), Queued: n.queued() + l.waiting()}
 		return nil
 	})
 	return s, err

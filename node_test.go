@@ -10,7 +10,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/transport"
 	"github.com/causeway-im/causeway/transport/loopback"
 )
 
@@ -135,6 +137,63 @@ func TestGroupConverges(t *testing.T) {
 			t.Error("logs differ")
 		}
 		t.Log("virtual time", time.Since(begin), g.nodes[0].Metrics())
+	})
+}
+
+// readers counts the messages that are read one at a time.
+type readers struct {
+	store.Store
+	messages atomic.Int64
+}
+
+func (r *readers) Message(ctx context.Context, ch ChannelID, id MessageID) (store.Message, error) {
+	r.messages.Add(1)
+	return r.Store.Message(ctx, ch, id)
+}
+
+// Messages that wait come back with their channel, all at once, and are delivered
+// when what they wait for is there.
+func TestParkedAreReadAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := &readers{Store: store.NewMemory()}
+		g := newGroup(t, 2, loopback.Options{Seed: 1}, func(g *group) {
+			g.options = func(i int, o *Options) {
+				if i == 1 {
+					o.Store = db
+				}
+			}
+		})
+		waitAll(t, []*Receipt{g.send(0, "hello", Everyone)}, SeenByAll)
+		g.network.SetFilter(func(_, to string, e transport.Envelope) bool {
+			m, err := wire.Decode(e.Payload)
+			return to == "member-1" && (err != nil || string(m.Content) == "lost")
+		})
+		g.send(0, "lost", AtLeastOne)
+		const waiting = 50
+		for i := range waiting {
+			g.send(0, fmt.Sprintf("waits %d", i), AtLeastOne)
+		}
+		holds := func(n int) func() bool {
+			return func() bool {
+				st, err := g.channels[1].Status(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				return st.Waiting == n
+			}
+		}
+		until(t, time.Minute, holds(waiting))
+		g.nodes[1].Close()
+		db.messages.Store(0)
+		g.open(1)
+		if !holds(waiting)() {
+			t.Error("not all wait after a restart")
+		}
+		if n := db.messages.Load(); n > 0 {
+			t.Errorf("%d messages were read one at a time", n)
+		}
+		g.network.SetFilter(nil)
+		until(t, time.Minute, func() bool { return g.equal(waiting + 2) })
 	})
 }
 

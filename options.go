@@ -6,7 +6,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/causeway-im/causeway/internal/budget"
 	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/segment"
 	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/transport"
 )
@@ -43,7 +45,8 @@ type Options struct {
 	// transport.Retriever, the node catches up from the network's stores after an
 	// absence; if it is a transport.Confirmer, receipts show Stored.
 	Transport transport.Transport
-	// Observer, if set, is called inside each commit.
+	// Observer, if set, is called inside each commit. If it is also a Witness, it is
+	// told what else happens.
 	Observer Observer
 	// Log receives what an operator should know. Default: nothing.
 	Log *slog.Logger
@@ -58,6 +61,8 @@ type Options struct {
 	KeepEvents int
 	// PublishTimeout bounds one hand-over to the transport. Default 20 s.
 	PublishTimeout time.Duration
+	// Quota is what the network lets this node send: QuotaRLN, say. Default: no limit.
+	Quota Quota
 }
 
 // Profile says how a channel speaks, and how patient it is. The zero value of a
@@ -77,6 +82,24 @@ type Profile struct {
 	// UndeliveredAfter is when a message that nobody is known to have is reported
 	// Undelivered.
 	UndeliveredAfter time.Duration
+	// Marker travels beside each message (transport.Envelope.Meta), and what comes
+	// without exactly this is dropped before anybody tries to open it. It proves
+	// nothing: anybody can write it. At most transport.MaxMeta bytes.
+	Marker string
+	// Segments says how payloads travel that are too large for one message.
+	// SegmentSize is the largest message that is cut, in bytes, from 192, and
+	// ParityRate how much parity there is for it, from 0 to 1: it costs bandwidth
+	// always and helps only until a lost part is repaired. 0 stands for
+	// segment.DefaultSegmentSize.
+	Segments    Segments
+	SegmentSize int
+	ParityRate  float64
+	// SealContent has the Sealer seal the content inside an SDS message, instead of
+	// the whole: who is not a member can read who says something when, and follow
+	// what is missing. The Sealer must be able to open a message several times, also
+	// own ones. Who can write to the transport can put sealed content into another
+	// message: receipts say Claimed, whatever the Sealer authenticates.
+	SealContent bool
 	// Window is how many delivered messages are kept in memory, without content.
 	Window int
 }
@@ -89,9 +112,16 @@ var (
 	// ProfileLIP is the numbering of the specification with our extension.
 	ProfileLIP = Profile{Name: "lip", Dialect: sds.LIP}
 	// ProfileJS is what @waku/sds needs to acknowledge and to repair.
-	ProfileJS = Profile{Name: "js", Dialect: sds.JS}
-	// ProfileNim is the numbering and the habits of nim-sds.
-	ProfileNim = Profile{Name: "nim", Dialect: sds.Nim}
+	ProfileJS = Profile{Name: "js", Dialect: sds.JS, Segments: SegmentsNone}
+	// ProfileNim is the numbering and the habits of nim-sds. Status speaks so, within
+	// its encryption and within its own segments: ProfileStatusGo, over a transport of
+	// package transport/segmented.
+	ProfileNim      = Profile{Name: "nim", Dialect: sds.Nim, Segments: SegmentsNone}
+	ProfileStatusGo = Profile{Name: "status-go", Dialect: sds.Nim, Segments: SegmentsNone}
+	// ProfileLogosDelivery is a channel of logos-delivery from v0.39 on, and
+	// ProfileLogosDelivery038 of those before, which do not wrap payloads.
+	ProfileLogosDelivery    = Profile{Name: "logos-delivery", Dialect: sds.Nim, Segments: SegmentsAll, Marker: "RELIABLE-CHANNEL-API/1"}
+	ProfileLogosDelivery038 = Profile{Name: "logos-delivery-0.38", Dialect: sds.Nim, Segments: SegmentsNone, Marker: "RELIABLE-CHANNEL-API/1"}
 )
 
 // ChannelConfig says who takes part in what. Channel and Participant are
@@ -115,6 +145,10 @@ type ChannelConfig struct {
 	// business: nothing at or below it is missing. 0 means that all history
 	// matters. It counts at the first Join only.
 	JoinPoint uint64
+	// Secret is known to all members and to nobody else, if there is such a thing: it
+	// keys what members compare their logs with, so that outsiders can't craft
+	// messages that escape it. Default: the channel's id.
+	Secret []byte
 	// Steward makes this node answer requests early: for nodes that are mostly
 	// online.
 	Steward bool
@@ -133,7 +167,8 @@ type Observer interface {
 	Committing(tx store.Tx, events []Event) error
 }
 
-// Sealer encrypts and decrypts a channel's SDS messages.
+// Sealer encrypts and decrypts a channel's SDS messages, or signs and checks them:
+// package seal does either, or both.
 type Sealer interface {
 	// Seal encrypts a message. The sealed bytes are stored, and the same bytes
 	// are what repairs and resends carry. It is called by the node's loop: it must
@@ -166,6 +201,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.KeepEvents < 0 || o.PublishTimeout < 0 {
 		return o, fmt.Errorf("causeway: %w: KeepEvents and PublishTimeout must not be negative", ErrOptions)
 	}
+	if err := budget.Quota(o.Quota).Check(); err != nil && o.Quota != (Quota{}) {
+		return o, fmt.Errorf("causeway: %w: Quota: %w", ErrOptions, err)
+	}
 	if o.KeepEvents == 0 {
 		o.KeepEvents = 100_000
 	}
@@ -181,11 +219,25 @@ func (o Options) withDefaults() (Options, error) {
 	return o, nil
 }
 
+// check returns what is wrong with what package sds does not know of.
+func (p *Profile) check() error {
+	if p.Segments > SegmentsNone {
+		return fmt.Errorf("causeway: %w: Profile.Segments is %d", ErrOptions, p.Segments)
+	}
+	if len(p.Marker) > transport.MaxMeta {
+		return fmt.Errorf("causeway: %w: Profile.Marker has %d bytes, at most %d", ErrOptions, len(p.Marker), transport.MaxMeta)
+	}
+	if _, _, err := segment.Count(1, p.segments()); err != nil {
+		return fmt.Errorf("causeway: %w: Profile: %w", ErrOptions, err)
+	}
+	return nil
+}
+
 // core turns the configuration into that of package sds.
 func (c *ChannelConfig) core(seed uint64) sds.Config {
 	p := c.Profile
 	return sds.Config{Channel: c.Channel, Participant: c.Participant, Dialect: p.Dialect, Seed: seed,
-		Roster: c.Roster, JoinPoint: c.JoinPoint, Steward: c.Steward, RoundTrip: p.RoundTrip, StartOffline: true,
+		Roster: c.Roster, JoinPoint: c.JoinPoint, Steward: c.Steward, Secret: c.Secret, RoundTrip: p.RoundTrip, StartOffline: true,
 		Window: p.Window, GapAfter: p.GapAfter, LostAfter: p.LostAfter, UndeliveredAfter: p.UndeliveredAfter}
 }
 

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,7 +55,8 @@ func (d *dialects) only(from string, want wire.Dialect) bool {
 // "All of them read every dialect; they differ in what they emit": a conversation
 // converges in each, though a fifth of the copies is lost, and everybody knows it.
 func TestProfilesConverge(t *testing.T) {
-	for _, profile := range []causeway.Profile{causeway.ProfileJS, causeway.ProfileNim, causeway.ProfileLIP} {
+	for _, profile := range []causeway.Profile{causeway.ProfileJS, causeway.ProfileNim, causeway.ProfileLIP, causeway.ProfileStatusGo,
+		causeway.ProfileLogosDelivery, causeway.ProfileLogosDelivery038} {
 		t.Run(profile.Name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { converge(t, profile) })
 		})
@@ -332,6 +334,68 @@ func TestProfilesOnTheWire(t *testing.T) {
 			}
 			check(t, alice.node.Close())
 			check(t, bob.node.Close())
+		}
+	})
+}
+
+// What logos-delivery needs: its marker beside the message, nim-sds's numbering, and
+// from v0.39 on each payload in a segment. What has another marker, or none, is not
+// opened.
+func TestLogosDelivery(t *testing.T) {
+	for _, profile := range []causeway.Profile{causeway.ProfileLogosDelivery, causeway.ProfileLogosDelivery038} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, loopback.Options{Seed: 1}, "alice", "bob", "eve")
+			var envelopes []transport.Envelope
+			w.network.SetFilter(func(from, to string, e transport.Envelope) bool {
+				if from == "alice" && to == "bob" {
+					envelopes = append(envelopes, e)
+				}
+				return false
+			})
+			alice, bob, eve := w.start("alice", speaking(profile)), w.start("bob", speaking(profile)), w.start("eve", speaking(causeway.ProfileNim))
+			alice.send("hello")
+			synctest.Wait()
+			m := decoded(envelopes[0])
+			wrapped := "hello"
+			if profile.Segments == causeway.SegmentsAll { // the vector of the segment's format
+				wrapped = "\x0a\x20\x1c\x8a\xff\x95\x06\x85\xc2\xed\x4b\xc3\x17\x4f\x34\x72\x28\x7b\x56\xd9\x51\x7b\x9c\x94\x81\x27\x31" +
+					"\x9a\x09\xa7\xa3\x6d\xea\xc8\x10\x05\x20\x01\x3a\x05hello"
+			}
+			if string(envelopes[0].Meta) != "RELIABLE-CHANNEL-API/1" || m.Dialect != wire.Nim || string(m.Content) != wrapped {
+				t.Errorf("%s: meta %q, dialect %v, content %q", profile.Name, envelopes[0].Meta, m.Dialect, m.Content)
+			}
+			equal(t, "bob's log", bob.log(true), []string{"hello"})
+			eve.send("unmarked")
+			synctest.Wait()
+			end, err := w.network.Attach("mallory")
+			check(t, err)
+			for _, mark := range []string{"", "RELIABLE-CHANNEL-API/2", "RELIABLE-CHANNEL-API/1 "} {
+				before := bob.node.Metrics()
+				_, err = end.Publish(t.Context(), transport.Envelope{Topic: transport.Topic(tea), Payload: []byte("x"), Meta: []byte(mark)})
+				check(t, err)
+				synctest.Wait()
+				if after := bob.node.Metrics(); after.Unmarked != before.Unmarked+1 || after.Undecodable != before.Undecodable {
+					t.Errorf("%s: marker %q: %+v", profile.Name, mark, after)
+				}
+			}
+			time.Sleep(time.Minute)
+			equal(t, "bob's log", bob.log(true), []string{"hello"})
+		})
+	}
+}
+
+func TestProfileRefuses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 1}, "alice")
+		alice := w.start("alice")
+		for name, p := range map[string]causeway.Profile{
+			"Segments": {Segments: 3}, "SegmentSize": {SegmentSize: 100}, "ParityRate": {ParityRate: 2}, "Marker": {Marker: strings.Repeat("x", 65)},
+		} {
+			cfg := alice.config
+			cfg.Channel, cfg.Profile = causeway.ChannelID(name), p
+			if _, err := alice.node.Join(t.Context(), cfg); !errors.Is(err, causeway.ErrOptions) || !strings.Contains(err.Error(), name) {
+				t.Errorf("%s: error %v", name, err)
+			}
 		}
 	})
 }

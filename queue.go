@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/causeway-im/causeway/internal/budget"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/store"
@@ -179,7 +180,11 @@ type incoming struct {
 func (c *Channel) open(r transport.Received) incoming {
 	in := incoming{c: c, sealed: r.Payload, origin: sds.Origin{Hint: r.Hint}}
 	plain := r.Payload
-	if c.cfg.Sealer != nil {
+	if m := c.cfg.Profile.Marker; m != "" && m != string(r.Meta) {
+		in.err = errUnmarked
+		return in
+	}
+	if c.cfg.Sealer != nil && !c.cfg.Profile.SealContent {
 		opened, err := c.cfg.Sealer.Open(c.cfg.Channel, r.Payload)
 		if err != nil {
 			in.err = &openError{err}
@@ -191,9 +196,15 @@ func (c *Channel) open(r transport.Received) incoming {
 	var err error
 	if in.message, err = wire.Decode(plain); err != nil {
 		in.err = fmt.Errorf("%w: %w", errUndecodable, err)
+		return in
+	}
+	if c.cfg.Profile.SealContent {
+		c.tryContent(&in)
 	}
 	return in
 }
+
+var errUnmarked = errors.New("without the profile's marker")
 
 var errUndecodable = errors.New("not an SDS message")
 
@@ -211,6 +222,11 @@ type outgoing struct {
 	id         MessageID
 	payload    []byte // nil: the bytes that the store has
 	failed     error  // it could not be sealed
+	priority   sds.Priority
+	part       bool // of a payload, and not what gives it its id
+
+	charge *budget.Item[*outgoing] // what it costs of the quota; nil without one
+	left   bool                    // or may have
 }
 
 // publish hands packets over to the transport until the node ends.
@@ -223,13 +239,14 @@ func (n *Node) publish(queue <-chan outgoing) {
 			return
 		}
 		hint, err := n.publishOne(&o)
-		n.box.post(func(l *loop) { l.handed(&o, hint, err) })
+		n.box.post(func(l *loop) { l.published(&o, hint, err) })
 	}
 }
 
 func (n *Node) publishOne(o *outgoing) (hint []byte, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), n.opts.PublishTimeout)
 	defer cancel()
+	n.evidence.publishing(o)
 	if o.payload == nil {
 		m, err := n.opts.Store.Message(ctx, o.s.cfg.Channel, o.id)
 		if err != nil {
@@ -240,10 +257,11 @@ func (n *Node) publishOne(o *outgoing) (hint []byte, err error) {
 		}
 		o.payload = m.Sealed
 	}
-	e := transport.Envelope{Topic: o.s.cfg.Topic, Payload: o.payload,
+	e := transport.Envelope{Topic: o.s.cfg.Topic, Payload: o.payload, Meta: []byte(o.s.cfg.Profile.Marker),
 		Ephemeral: o.class != sds.ClassContent && o.class != sds.ClassResend}
 	err = n.network(ctx, func(ctx context.Context) error {
 		hint, err = n.opts.Transport.Publish(ctx, e)
+		o.left = ctx.Err() != nil || !errors.Is(err, transport.ErrOffline) && !errors.Is(err, transport.ErrTooLarge)
 		return err
 	})
 	n.metrics.add(func(m *Metrics) {

@@ -12,8 +12,9 @@ import (
 // use, costs nothing while nobody waits, and can be had again with
 // Channel.Receipt after a restart.
 type Receipt struct {
-	c  *Channel
-	id MessageID
+	c      *Channel
+	id     MessageID
+	leaves time.Time
 }
 
 // ReceiptNow is what is known about an own message at one moment.
@@ -23,6 +24,11 @@ type ReceiptNow struct {
 	// Seen counts persons of the audience that are proved to have the message, of
 	// how many. Of is 0 when there was no roster.
 	Seen, Of int
+	// Present is how many of the audience were heard in the last 15 minutes.
+	Present int
+	// Estimate is what those say that were asked, for a message that wants a share of
+	// its audience, or all of it. In a large group they are a sample.
+	Estimate Estimate
 	// Possibly counts persons that may have it: a filter of a deployed peer said
 	// so.
 	Possibly int
@@ -31,6 +37,8 @@ type ReceiptNow struct {
 	// Persons are those that have it, sorted; in an event, those that were proved
 	// to since the event before.
 	Persons []PersonID
+	// Superseded is the newer message that replaced it (SendOptions.Replace).
+	Superseded MessageID
 	// Undelivered says that nobody is known to have it although it had the time.
 	// It may still turn.
 	Undelivered bool
@@ -50,6 +58,12 @@ type Transition struct {
 // ID returns the message's id.
 func (r *Receipt) ID() MessageID { return r.id }
 
+// Leaves returns when the whole message should have left, as far as could be known
+// when it was sent: later than that moment only if the quota makes it wait. It is
+// zero without a quota or a connection, for an ephemeral message, and in a Receipt
+// that Send did not return.
+func (r *Receipt) Leaves() time.Time { return r.leaves }
+
 // Receipt returns the receipt of an own message. That the message exists is
 // found out by its methods.
 func (c *Channel) Receipt(id MessageID) *Receipt { return &Receipt{c: c, id: id} }
@@ -58,8 +72,9 @@ func (c *Channel) Receipt(id MessageID) *Receipt { return &Receipt{c: c, id: id}
 // no receipt: the error wraps store.ErrNotFound.
 func (r *Receipt) Now(ctx context.Context) (ReceiptNow, error) {
 	var kept store.Receipt
+	var whole *tally
 	err := r.c.n.read(ctx, func(ctx context.Context) (err error) {
-		kept, err = r.c.n.opts.Store.Receipt(ctx, r.c.cfg.Channel, r.id)
+		kept, whole, err = r.c.readReceipt(ctx, r.id)
 		return err
 	})
 	if err != nil {
@@ -67,18 +82,23 @@ func (r *Receipt) Now(ctx context.Context) (ReceiptNow, error) {
 	}
 	o := &kept.Outgoing
 	now := ReceiptNow{ID: r.id, Level: o.Level, Seen: len(kept.Persons), Of: len(o.Members), Persons: kept.Persons,
-		Claimed: o.Claimed, Undelivered: o.Undelivered, Want: o.Want}
+		Claimed: o.Claimed, Undelivered: o.Undelivered, Superseded: o.Superseded, Want: o.Want}
 	for _, t := range kept.Transitions {
 		now.Transitions = append(now.Transitions, Transition{Level: t.Level, At: timeOf(t.At)})
 	}
-	if o.Done {
+	done := o.Done
+	if whole != nil {
+		now.Level, now.Seen, now.Persons, done = whole.level, len(whole.whole), whole.whole, whole.final()
+		now.Claimed, now.Undelivered = whole.claims, whole.undelivered()
+	}
+	if done {
 		return now, nil
 	}
 	// Only the tracking knows of filters. A node that has left the channel or is
 	// closed still answers with the rest.
 	err = r.c.live(ctx, func(_ *loop, s *session) {
 		if t, ok := s.core.Receipt(r.id); ok {
-			now.Possibly = t.Possibly
+			now.Possibly, now.Present, now.Estimate = t.Possibly, t.Present, t.Estimate
 		}
 	})
 	if err != nil && ctx.Err() != nil {

@@ -285,7 +285,7 @@ func TestSealNotForMe(t *testing.T) {
 		if m := bob.node.Metrics(); m.Tampered != 1 || m.Undecodable != 1 {
 			t.Errorf("undecodable: %+v", m)
 		}
-		if len(bob.events()) != 0 || bob.digest().Count != 0 {
+		if e := bob.events(); len(e) != 1 || e[0].Kind != causeway.EventTampered || e[0].Tampered != 1 || bob.digest().Count != 0 {
 			t.Errorf("bob: %v", bob.events())
 		}
 	})

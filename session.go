@@ -30,6 +30,7 @@ type session struct {
 	work       context.Context // of all calls for this channel; ends when the connection does
 	stop       context.CancelFunc
 	catch      *catchUp // under way
+	answered   bool     // a store has answered since the channel was joined
 	completeTo sds.Time
 	completed  bool     // completeTo is to be written
 	heardAt    sds.Time // when something was last heard on this connection
@@ -37,8 +38,13 @@ type session struct {
 	quietFor   sds.Time // how long a silence may last, in milliseconds
 	arrivals   uint64
 	hints      []store.Hint // to be written
-	missing    queries      // by hint, from stores
-	unproved   queries      // own messages that no store has confirmed
+	busier     busier       // core
+	assemblies assemblies   // payloads of several messages
+	tampered   tampering
+	sync       syncState
+	resync     bool    // whether all is well has to be looked at
+	missing    queries // by hint, from stores
+	unproved   queries // own messages that no store has confirmed
 }
 
 // sending is a Send that waits for the end of the turn.
@@ -55,18 +61,32 @@ func (s *session) restore(ctx context.Context) error {
 	if err != nil {
 		return storeError(err)
 	}
+	parked := map[MessageID]*store.Message{}
+	for i := range kept.Parked {
+		parked[kept.Parked[i].ID] = &kept.Parked[i]
+	}
 	content := func(id MessageID) (wire.Message, error) {
-		m, err := db.Message(ctx, s.cfg.Channel, id)
-		if err != nil {
-			return wire.Message{}, storeError(err)
+		m := parked[id]
+		if m == nil {
+			return wire.Message{}, storeError(store.ErrNotFound)
 		}
-		return wire.Decode(plainBytes(&m))
+		return wire.Decode(plainBytes(m))
 	}
 	core, err := sds.Restore(s.cfg.core(s.n.opts.Seed), kept.State, content, s.n.now())
 	if err != nil {
 		return fmt.Errorf("causeway: %w", err)
 	}
 	s.core, s.completeTo = core, kept.CompleteTo
+	err = s.readSync(ctx)
+	if err == nil {
+		err = s.readAssemblies(ctx)
+	}
+	if err != nil {
+		s.core = nil
+		return err
+	}
+	s.busier = core
+	s.seek(kept.State.Messages)
 	s.generation++
 	s.pending.clear()
 	return nil
@@ -84,6 +104,7 @@ func plainBytes(m *store.Message) []byte {
 func (s *session) fail(l *loop, err error) {
 	s.core, s.failure = nil, err
 	s.stopWork()
+	l.unqueue(s)
 	s.retryAt = l.now.Add(min(minPause<<min(s.failures, 10), maxPause))
 	s.failures++
 }
@@ -100,6 +121,9 @@ func (s *session) pausing(l *loop) bool { return s.failures > 0 && l.now < s.ret
 // begin connects a channel that was restored.
 func (s *session) begin(l *loop) {
 	s.connect(l)
+	if l.busy {
+		s.tellBusy(l)
+	}
 	l.touch(s)
 }
 
@@ -146,7 +170,7 @@ func (j *job) prepare(l *loop) error {
 	if err := j.seal(); err != nil {
 		return err
 	}
-	delivered := map[MessageID]bool{}
+	delivered, arrived, retrieved := map[MessageID]bool{}, map[MessageID]bool{}, map[MessageID]bool{}
 	for _, d := range r.Deliveries {
 		delivered[d.ID] = true
 	}
@@ -155,28 +179,44 @@ func (j *job) prepare(l *loop) error {
 		if a.Kind == wire.Content {
 			if b, ok := s.pending.byID[a.ID]; ok {
 				j.batch.Sealed = append(j.batch.Sealed, store.Sealed{ID: a.ID, Bytes: b.sealed, Plain: b.plain})
+				retrieved[a.ID] = b.retrieved
 			}
 		}
 		s.arrivals++
-		if !delivered[a.ID] {
-			j.add(l, arrivedEvent(s.Channel, a))
+		arrived[a.ID] = true
+		content, part := s.see(a.Content)
+		if part != nil && a.Kind == wire.Content {
+			j.part(l, a.ID, a.Sender, part)
+		} else if !delivered[a.ID] {
+			e := arrivedEvent(s.Channel, a)
+			e.Message.Content = content
+			e.Message.Retrieved = retrieved[a.ID]
+			j.add(l, e)
 		}
 	}
 	for i := range r.Deliveries {
 		d := &r.Deliveries[i]
+		content, part := s.see(d.Content)
+		if part != nil {
+			j.placed(l, d, part)
+			continue
+		}
 		if d.Own {
 			j.batch.Transitions = append(j.batch.Transitions, store.Transition{ID: d.ID, Level: Queued, At: l.now})
 		}
-		j.add(l, deliveredEvent(s.Channel, d))
+		e := deliveredEvent(s.Channel, d)
+		e.Message.Content = content
+		e.Message.Waited, e.Message.Retrieved = !d.Own && !arrived[d.ID], retrieved[d.ID]
+		j.add(l, e)
 	}
-	for i := range r.Receipts {
-		j.batch.Transitions = append(j.batch.Transitions, store.Transition{ID: r.Receipts[i].ID, Level: r.Receipts[i].Level, At: l.now})
-		j.add(l, receiptEvent(&r.Receipts[i]))
-	}
+	j.receipts(l)
 	for _, g := range r.Gaps {
 		j.batch.Gaps = append(j.batch.Gaps, store.Gap{Gap: g, At: l.now})
 		j.add(l, gapEvent(&g))
 	}
+	j.keepPayloads(l)
+	j.tellTampered(l)
+	j.syncNow(l)
 	j.batch.Hints, s.hints = s.hints, nil
 	if s.complete(l); s.completed {
 		j.batch.CompleteTo = s.completeTo
@@ -185,17 +225,39 @@ func (j *job) prepare(l *loop) error {
 	return nil
 }
 
+// receipts adds what is news about own messages.
+func (j *job) receipts(l *loop) {
+	s, r := j.s, &j.ready
+	for i := range r.Receipts {
+		if a := s.assemblies.byPart[r.Receipts[i].ID]; a != nil {
+			j.partReceipt(l, a, &r.Receipts[i])
+			continue
+		}
+		if r.Receipts[i].Part { // of a payload that is not followed any more: Receipt.Now still adds it up
+			continue
+		}
+		j.batch.Transitions = append(j.batch.Transitions, store.Transition{ID: r.Receipts[i].ID, Level: r.Receipts[i].Level, At: l.now})
+		j.add(l, receiptEvent(&r.Receipts[i]))
+	}
+}
+
 // seal makes the bytes of new packets.
 func (j *job) seal() error {
 	s := j.s
 	for _, p := range j.ready.Packets {
-		o := outgoing{s: s, generation: s.generation, serial: p.Serial, class: p.Class, id: p.ID, payload: p.Payload}
+		o := outgoing{s: s, generation: s.generation, serial: p.Serial, class: p.Class, id: p.ID, payload: p.Payload, priority: p.Priority}
+		if a := s.assemblies.byPart[p.ID]; a != nil {
+			o.part = a.id != p.ID
+		} else if p.Class == sds.ClassResend { // the payload is followed no more, all of it left once
+			r, _ := s.core.Receipt(p.ID)
+			o.part = r.Part
+		}
 		if p.Payload == nil {
 			j.out = append(j.out, o)
 			continue
 		}
 		var plain []byte
-		if s.cfg.Sealer != nil {
+		if s.cfg.Sealer != nil && !s.cfg.Profile.SealContent {
 			sealed, err := s.cfg.Sealer.Seal(s.cfg.Channel, p.Payload)
 			if err != nil && p.Class == sds.ClassContent {
 				return &sealError{err}
@@ -234,20 +296,23 @@ type pending struct {
 	bytes int
 }
 
-type sealedBytes struct{ sealed, plain []byte }
+type sealedBytes struct {
+	sealed, plain []byte
+	retrieved     bool // from a store of the network
+}
 
 // maxPendingBytes is above what sds keeps waiting for lookups (MaxHeldBytes)
 // with the turn in hand.
 const maxPendingBytes = 64 << 20
 
-func (p *pending) add(id MessageID, sealed, plain []byte) {
+func (p *pending) add(id MessageID, sealed, plain []byte, retrieved bool) {
 	if _, ok := p.byID[id]; ok {
 		return
 	}
 	if p.byID == nil {
 		p.byID = map[MessageID]sealedBytes{}
 	}
-	p.byID[id] = sealedBytes{sealed, plain}
+	p.byID[id] = sealedBytes{sealed, plain, retrieved}
 	p.order = append(p.order, id)
 	p.bytes += len(sealed) + len(plain)
 	for p.bytes > maxPendingBytes && len(p.order) > 1 {

@@ -16,8 +16,11 @@ type (
 	Roster        = sds.Roster
 	Want          = sds.Want
 	Level         = sds.Level
+	Verdict       = sds.Verdict
+	Estimate      = sds.Estimate
 	GapState      = sds.GapState
 	Class         = sds.Class
+	Priority      = sds.Priority
 
 	// Cursor numbers the events of a node's store from 1, over all channels. None
 	// is ever given twice, across any crash.
@@ -45,6 +48,20 @@ const (
 	Seen      = sds.LevelSeen     // at least one other person has it
 	Reached   = sds.LevelReached  // what was wanted is reached
 	SeenByAll = sds.LevelEveryone // the whole audience has it
+)
+
+// What waits for a quota leaves by priority.
+const (
+	PriorityLow    = sds.PriorityLow
+	PriorityNormal = sds.PriorityNormal
+	PriorityHigh   = sds.PriorityHigh
+)
+
+// The answer to whether the wanted share of an audience has a message.
+const (
+	Undecided = sds.Undecided // nobody was asked, or the time is not up
+	Yes       = sds.Yes       // proved, or shown by a sample
+	No        = sds.No        // not yet: asked again later
 )
 
 // What is known about a missing message.

@@ -12,12 +12,14 @@ import (
 // prints runs an example and compares what it prints.
 func prints(t *testing.T, example, want string) {
 	t.Helper()
-	out, err := exec.Command("go", "run", "./"+example).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	var out, errOut strings.Builder
+	cmd := exec.Command("go", "run", "./"+example)
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%v\n%s%s", err, out.String(), errOut.String())
 	}
-	if string(out) != want {
-		t.Errorf("it prints\n%s", out)
+	if out.String() != want {
+		t.Errorf("it prints\n%s", out.String())
 	}
 }
 
@@ -57,6 +59,26 @@ bob: 3. me
 alice: 3. me
 alice knows who has her question: [bob]
 `)
+}
+
+func TestScreen(t *testing.T) {
+	prints(t, "screen", "alice-laptop: who wants tea?\n✓✓ all have it\n")
+}
+
+func TestMembers(t *testing.T) {
+	prints(t, "members", `who wants tea? 1 of 1: [Bob]
+still nobody? 2 of 2: [Bob Carol]
+anybody else? 1 of 1: [Carol]
+the first is 1 of 1 as before
+`)
+}
+
+func TestSealed(t *testing.T) {
+	prints(t, "sealed", "bob reads: tea is ready\nothers can read it: false; the receipt is a claim: false\n")
+}
+
+func TestParcel(t *testing.T) {
+	prints(t, "parcel", "bob has 900000 bytes, in 9 parts\nalice knows that 1 has all of it\n")
 }
 
 // Each promise of the README names tests, and they exist.

@@ -174,6 +174,33 @@ func TestOutgoingIsBounded(t *testing.T) {
 	}
 }
 
+// With DropOldest the oldest makes room, and is reported undelivered.
+func TestOutgoingDropsTheOldest(t *testing.T) {
+	c := testChannel(t, LIP, func(cfg *Config) { cfg.DropOldest = true })
+	var ids []MessageID
+	undelivered := map[MessageID]bool{}
+	for range MaxOutgoing + 1 {
+		id, err := c.Send(testStart, []byte("x"), SendOptions{})
+		if err != nil {
+			t.Fatal(len(ids), err)
+		}
+		ids = append(ids, id)
+		for _, r := range drain(c).Receipts {
+			if r.Undelivered {
+				undelivered[r.ID] = true
+			}
+		}
+	}
+	_, oldest := c.Receipt(ids[0])
+	_, newest := c.Receipt(ids[len(ids)-1])
+	if oldest || !newest || !undelivered[ids[0]] || undelivered[ids[len(ids)-1]] {
+		t.Errorf("oldest tracked %v, newest %v; %d undelivered", oldest, newest, len(undelivered))
+	}
+	if got := c.Sizes().Outgoing; got > MaxOutgoing || got < MaxOutgoing-MaxOutgoing/64 {
+		t.Errorf("%d outgoing, want about %d", got, MaxOutgoing)
+	}
+}
+
 // Requests for everything at once plan a bounded number of answers.
 func TestAnswersAreBounded(t *testing.T) {
 	c := testChannel(t, LIP, nil)
@@ -305,5 +332,28 @@ func TestRefusals(t *testing.T) {
 	js.Send(testStart, []byte("ok"), SendOptions{})
 	if _, err := js.Send(testStart, []byte("ok"), SendOptions{}); !errors.Is(err, ErrDuplicateContent) {
 		t.Errorf("the same content again in a JS channel: %v, want ErrDuplicateContent", err)
+	}
+}
+
+// Room is for several messages what Send makes for one.
+func TestRoomForSeveral(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	var ids []MessageID
+	for i := range MaxOutgoing - 2 {
+		id, err := c.Send(testStart, []byte("x"), SendOptions{})
+		if err != nil {
+			t.Fatal(i, err)
+		}
+		ids = append(ids, id)
+	}
+	if !c.Room(testStart, 2) || c.Room(testStart, 3) || c.Room(testStart, MaxOutgoing+1) {
+		t.Error("there is room for two, and no more")
+	}
+	receive(t, c, testStart, lip("bob", uint64(testStart)+MaxOutgoing, "got these", ids[:5]...))
+	if got := c.Sizes().Outgoing; got != MaxOutgoing-2 || c.Room(testStart, 8) || !c.Room(testStart, 2) {
+		t.Errorf("%d are tracked", got)
+	}
+	if got := c.Sizes().Outgoing; got != MaxOutgoing-7 || !c.Room(testStart, 7) {
+		t.Errorf("%d are tracked after those that bob has made room", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math"
 	"slices"
+	"time"
 
 	"github.com/causeway-im/causeway/sds/pace"
 	"github.com/causeway-im/causeway/sds/wire"
@@ -20,11 +21,13 @@ type Channel struct {
 	meta Meta
 
 	// The log.
-	nodes  map[MessageID]*node // the window
-	window queue
-	heads  []*node
-	metIDs metSet
-	echoes metSet // ephemeral messages of our own
+	nodes    map[MessageID]*node // the window
+	window   queue
+	heads    []*node
+	metIDs   metSet
+	syncs    metSet      // the last that came
+	notForMe []MessageID // the last, to say that our sums lack them
+	echoes   metSet      // ephemeral messages of our own
 
 	// The incoming buffer.
 	parked        map[MessageID]*parked
@@ -48,19 +51,26 @@ type Channel struct {
 
 	// The outgoing buffer.
 	outgoing map[MessageID]*outgoing
-	outOrder []*outgoing // by ordinal, done ones included for a while
-	inflight map[uint64]MessageID
+	outOrder []*outgoing          // by ordinal, done ones included for a while
+	subjects map[string]*outgoing // the last about each
+	inflight map[uint64]Packet    // by serial, without payload
 
 	// Others.
-	peers      map[ParticipantID]*peer
-	recent     []*peer // newest senders first
-	heardPeers int
-	counted    Time // when they were
-	lastHeard  Time
-	persons    persons
-	self       int // our own person
-	audience   *audience
-	estimate   pace.GroupSize
+	peers     map[ParticipantID]*peer
+	recent    []*peer // newest senders first
+	peerLimit int
+	counted   Time // when those that were heard were counted
+	newcomers bool // since then
+	lastHeard Time
+	persons   persons
+	self      int          // our own person
+	table     *rosterTable // of cfg.Roster
+	audience  *audience
+	estimate  pace.GroupSize
+	trip      time.Duration // the group's round trip
+	round     round
+	suspects  []*peer // have numbers missing
+	lossTimer timer
 
 	// Frontiers.
 	walk        uint32
@@ -71,13 +81,18 @@ type Channel struct {
 	highestBase uint64
 	shortIDs    map[uint64]*node
 
-	v   voicing
-	old legacy
+	v        voicing
+	digest   digesting
+	reports  reporting
+	surveyed map[uint64]*outgoing // with a census, by short id
+	presence presence
+	old      legacy
 
 	// Time.
 	now          Time
 	timers       timerHeap
 	online       bool
+	busy         bool // half of the quota is used
 	offlineSince Time
 	offlineTotal Time
 	joinedAt     Time
@@ -113,13 +128,17 @@ func Restore(cfg Config, s State, content func(MessageID) (wire.Message, error),
 		nodes: map[MessageID]*node{}, parked: map[MessageID]*parked{},
 		awaited: map[MessageID]*awaited{}, skipped: map[MessageID]*awaited{},
 		held: map[MessageID]held{}, sought: map[MessageID]*peer{}, answers: map[MessageID]*answerTimer{},
-		outgoing: map[MessageID]*outgoing{}, inflight: map[uint64]MessageID{}, peers: map[ParticipantID]*peer{}}
+		outgoing: map[MessageID]*outgoing{}, inflight: map[uint64]Packet{}, peers: map[ParticipantID]*peer{}, peerLimit: maxIdlePeers}
 	c.rng = seed(cfg, s.Meta)
 	c.ready.less = func(a, b *parked) bool {
 		return Place{a.lamport, a.id}.Compare(Place{b.lamport, b.id}) < 0
 	}
 	c.walkHeap.less = func(a, b *node) bool { return a.place().Compare(b.place()) > 0 }
 	c.v.init()
+	c.digest.init()
+	c.reports.timer.kind = timerReport
+	c.lossTimer.kind, c.trip = timerLoss, cfg.RoundTrip
+	c.syncs.max = recentSyncs
 	c.SetRoster(cfg.Roster)
 	if c.meta.Incarnation == 0 {
 		c.meta.Incarnation = uint32(c.next()>>32) | 1
@@ -143,6 +162,7 @@ type Ready struct {
 	Deliveries []Delivery
 	Receipts   []Receipt
 	Gaps       []Gap
+	Losses     []Loss
 	// Lookups are ids that may be in the log below the window. The host answers
 	// each with Found; until then what depends on them waits.
 	Lookups []MessageID
@@ -150,7 +170,7 @@ type Ready struct {
 
 // Empty tells whether there is nothing to do.
 func (r *Ready) Empty() bool {
-	return r.Changes.Empty() && len(r.Packets)+len(r.Arrivals)+len(r.Deliveries)+len(r.Receipts)+len(r.Gaps)+len(r.Lookups) == 0
+	return r.Changes.Empty() && len(r.Packets)+len(r.Arrivals)+len(r.Deliveries)+len(r.Receipts)+len(r.Gaps)+len(r.Losses)+len(r.Lookups) == 0
 }
 
 // Ready returns what is to be done. Until Advance confirms that it was, every
@@ -199,6 +219,7 @@ func (r *Ready) reset() {
 	r.Changes.Seen = reuse(r.Changes.Seen)
 	r.Packets, r.Arrivals, r.Deliveries = reuse(r.Packets), reuse(r.Arrivals), reuse(r.Deliveries)
 	r.Receipts, r.Gaps, r.Lookups = reuse(r.Receipts), reuse(r.Gaps), reuse(r.Lookups)
+	r.Losses = reuse(r.Losses)
 }
 
 // reuse keeps the memory of a slice unless a burst made it large. Its elements
@@ -222,6 +243,7 @@ func (r *Ready) merge(s Ready) {
 	r.Deliveries = append(r.Deliveries, s.Deliveries...)
 	r.Receipts = append(r.Receipts, s.Receipts...)
 	r.Gaps = append(r.Gaps, s.Gaps...)
+	r.Losses = append(r.Losses, s.Losses...)
 	r.Lookups = append(r.Lookups, s.Lookups...)
 }
 
@@ -272,6 +294,18 @@ func (c *Channel) fire(t *timer) {
 		c.trickleDue()
 	case timerAsk:
 		c.askDue()
+	case timerLoss:
+		c.lossDue()
+	case timerDigest:
+		c.digestDue()
+	case timerReport:
+		c.reportDue()
+	case timerCensus:
+		if o := c.outgoing[t.id]; o != nil && o.census != nil {
+			c.censusDue(o)
+		}
+	case timerWant:
+		c.wantDue()
 	}
 }
 
@@ -298,7 +332,7 @@ func (c *Channel) SetOnline(now Time, online bool) {
 		c.unsettle()
 	}
 	if len(c.outgoing) > 0 {
-		c.planAsk()
+		c.planAsk(askAfter)
 	}
 	c.emitDrafts()
 	c.v.greets = c.cfg.Dialect == LIP
@@ -314,10 +348,14 @@ func (c *Channel) hurry() {
 		}
 	}
 	for _, o := range c.outOrder {
-		if o.done || o.known() || o.draft != nil {
+		if o.done || o.known() || o.draft != nil || o.superseded != "" {
 			continue
 		}
 		o.attempts = 0
+		if !o.handed && o.pending == 0 { // it may never have left: in the order in which it was written
+			c.timers.schedule(&o.timer, c.now+1)
+			continue
+		}
 		if c.policyNow().Sub(o.started) < c.cfg.UndeliveredAfter {
 			c.planResend(o)
 		}
@@ -340,13 +378,13 @@ func (c *Channel) Has(id MessageID) bool { return c.nodes[id] != nil }
 
 // Sizes counts what a channel keeps, for metrics and for the tests of bounds.
 type Sizes struct {
-	Window, Heads, Parked, ParkedBytes, Awaited, Skipped, Held, Answers, Outgoing, Peers, Met, Timers int
+	Window, Heads, Parked, ParkedBytes, Awaited, Skipped, Held, Answers, Outgoing, Peers, Met, Lost, Timers int
 }
 
 // Sizes returns how much the channel keeps now.
 func (c *Channel) Sizes() Sizes {
 	return Sizes{len(c.nodes), len(c.heads), len(c.parked), c.parkedBytes, len(c.awaited), len(c.skipped),
-		len(c.held), len(c.answers), len(c.outgoing), len(c.peers), len(c.metIDs.index), len(c.timers.heap)}
+		len(c.held), len(c.answers), len(c.outgoing), len(c.peers), len(c.metIDs.index), len(c.lost.index), len(c.timers.heap)}
 }
 
 // Missing returns how many messages are known not to be here, and how many of

@@ -194,7 +194,7 @@ func TestHanded(t *testing.T) {
 	c.Tick(testStart.Add(11 * time.Second))
 	var again Packet
 	for _, p := range drain(c).Packets {
-		if p.Class == ClassResend {
+		if p.Class == ClassContent { // it has not left yet: this is no resend
 			again = p
 		}
 	}
@@ -279,5 +279,88 @@ func TestRestoreGoesOn(t *testing.T) {
 	if m.Lamport != before.Lamport+1 || e.Sequence != 4 || e.Incarnation != before.Incarnation || again.Meta().Position != 4 {
 		t.Errorf("goes on at clock %d, sequence %d, incarnation %x, position %d; was %+v",
 			m.Lamport, e.Sequence, e.Incarnation, again.Meta().Position, before)
+	}
+}
+
+// Patience begins when a message leaves: what waits for its turn at the host is
+// neither sent again nor given up.
+func TestPatienceBeginsWhenHanded(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	id, err := c.Send(testStart, []byte("waits"), SendOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	serial := drain(c).Packets[0].Serial
+	late := testStart.Add(time.Hour)
+	for now := testStart; now < late; now = now.Add(10 * time.Second) {
+		c.Tick(now)
+		if r := drain(c); len(r.Receipts) > 0 || slices.ContainsFunc(r.Packets, func(p Packet) bool { return p.ID == id }) {
+			t.Fatalf("%v after Send: %+v", now.Sub(testStart), r)
+		}
+	}
+	c.Handed(late, serial, nil, nil)
+	drain(c)
+	resends, undelivered := 0, false
+	for now := late; now < late.Add(time.Hour); now = now.Add(10 * time.Second) {
+		c.Tick(now)
+		r := drain(c)
+		for _, p := range r.Packets {
+			if p.Class == ClassResend {
+				resends++
+			}
+		}
+		for _, receipt := range r.Receipts {
+			undelivered = undelivered || receipt.Undelivered
+		}
+	}
+	if resends == 0 || !undelivered {
+		t.Errorf("%d resends, undelivered %v, in the hour after it left", resends, undelivered)
+	}
+}
+
+// What a packet that was dropped should have done is still to be done.
+func TestDroppedPackets(t *testing.T) {
+	full := errors.New("quota is used up")
+	missing := lip("carol", uint64(testStart), "missing")
+	first := func(drop bool) (asked int) {
+		c := testChannel(t, LIP, nil)
+		receive(t, c, testStart, lip("bob", uint64(testStart)+1, "child", missing.MessageID))
+		for now := testStart; now < testStart.Add(20*time.Second); now = now.Add(100 * time.Millisecond) {
+			c.Tick(now)
+			for _, p := range drain(c).Packets {
+				if p.Class != ClassRequest {
+					continue
+				}
+				asked++
+				if drop {
+					c.Handed(now, p.Serial, nil, full)
+				} else {
+					c.Handed(now, p.Serial, nil, nil)
+				}
+			}
+		}
+		return asked
+	}
+	if kept, dropped := first(false), first(true); dropped <= kept {
+		t.Errorf("asked %d times in 20 s when requests are dropped, %d times when not", dropped, kept)
+	}
+	c := testChannel(t, LIP, nil)
+	receive(t, c, testStart, missing)
+	repairs := 0
+	for i := range 3 { // each within the ignore window of the one before
+		now := testStart.Add(time.Duration(i) * 10 * time.Second)
+		receive(t, c, now, request("bob", now.Sub(testStart), missing.MessageID))
+		for d := range 100 {
+			c.Tick(now.Add(time.Duration(d) * 100 * time.Millisecond))
+			for _, p := range drain(c).Packets {
+				if p.Class == ClassRepair {
+					repairs++
+					c.Handed(now, p.Serial, nil, full)
+				}
+			}
+		}
+	}
+	if repairs != 3 {
+		t.Errorf("%d repairs, want one for each request as none left", repairs)
 	}
 }

@@ -83,10 +83,11 @@ func (c *Channel) follows(lamport uint64, parents []MessageID) bool {
 	return false
 }
 
-// remember moves p to the front of the recent senders.
-func (c *Channel) remember(p *peer) {
+// remember moves p to the front of the recent senders. It returns the one whose
+// place p takes: p itself, the one that is no longer recent, or nil.
+func (c *Channel) remember(p *peer) (gone *peer) {
 	if len(c.recent) > 0 && c.recent[0] == p {
-		return
+		return p
 	}
 	i := slices.Index(c.recent, p)
 	if i < 0 {
@@ -95,6 +96,8 @@ func (c *Channel) remember(p *peer) {
 		}
 		i = len(c.recent) - 1
 	}
+	gone = c.recent[i]
 	copy(c.recent[1:i+1], c.recent[:i])
 	c.recent[0] = p
+	return gone
 }

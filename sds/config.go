@@ -73,11 +73,27 @@ type Config struct {
 	RoundTrip time.Duration
 	// StartOffline begins without a network: nothing is sent before SetOnline.
 	StartOffline bool
+	// Secret is known to all members and to nobody else, if the host has such a
+	// thing: it keys the short ids of digests, so that outsiders can't craft
+	// messages that defeat them. Default: the channel's id.
+	Secret []byte
 	// Window is how many delivered messages are kept in memory. Default 10,000.
 	// Older ones are asked for through Ready.Lookups.
 	Window int
 	// MaxParents lowers the dialect's cap on the causal history.
 	MaxParents int
+	// FullHistory fills the causal history up to its cap with the newest messages of
+	// the log, as nim-sds does: who missed several in a row learns of all of them,
+	// and of their retrieval hints, at once. It costs 40 to 160 bytes for each. Only
+	// for JS and Nim.
+	FullHistory bool
+	// DropOldest lets Send go on when MaxOutgoing messages are known to nobody: it
+	// gives up the oldest, reported Undelivered, instead of failing.
+	DropOldest bool
+	// TrustNames asks for a missing message on anybody's word. Only for channels
+	// where ids are opaque and nobody is known, as status-go's: else a message that
+	// one sender alone names is not asked for (rule P13).
+	TrustNames bool
 	// AlwaysFilter makes every JS message carry the full-size bloom filter.
 	AlwaysFilter bool
 
@@ -112,6 +128,9 @@ func (c Config) withDefaults() (Config, error) {
 	if c.GapAfter < 0 || c.LostAfter < 0 || c.UndeliveredAfter < 0 {
 		return c, fmt.Errorf("sds: %w: GapAfter (%v), LostAfter (%v) and UndeliveredAfter (%v) can't be negative",
 			ErrConfig, c.GapAfter, c.LostAfter, c.UndeliveredAfter)
+	}
+	if c.Secret == nil {
+		c.Secret = []byte(c.Channel)
 	}
 	setDefault(&c.RoundTrip, time.Second)
 	setDefault(&c.Window, DefaultWindow)

@@ -36,6 +36,9 @@ func (c *Channel) claim(e *wire.Extension, complete bool) {
 		}
 		e.Holes = append(e.Holes, ShortID(c.cfg.Channel, id))
 	}
+	for _, id := range c.notForMe[:min(len(c.notForMe), MaxNamedHoles-len(e.Holes))] {
+		e.Holes = append(e.Holes, ShortID(c.cfg.Channel, id))
+	}
 	slices.Sort(e.Holes)
 	e.Base = c.meta.Base
 	e.Fingerprint = c.meta.Sum.Fingerprint(c.cfg.Participant, c.cfg.Channel, c.meta.Base)
@@ -120,9 +123,10 @@ func (c *Channel) matches(p *peer, f frontier, heads []*node) (uint64, bool) {
 // window ends or where it takes too long it gives up.
 func (c *Channel) walkOthers(heads []*node) bool {
 	c.walk++
-	c.others = c.others[:0]
 	h := &c.walkHeap
-	h.items = h.items[:0]
+	clear(c.others) // of the last walk: what left the window since must not live on in them
+	clear(h.items)
+	c.others, h.items = c.others[:0], h.items[:0]
 	open := 0
 	push := func(n *node, other bool) {
 		if n.mark != c.walk {

@@ -1,6 +1,7 @@
 package sds
 
 import (
+	"math/rand"
 	"testing"
 	"time"
 
@@ -29,7 +30,13 @@ func FuzzReceive(f *testing.F) {
 	claim := lip("erin", now+3, "claim", "c1me-me-me-me-me-me-me-me-me")
 	e := wire.Extension{Version: 1, Incarnation: 1, Sequence: 9, Fingerprint: 1, HasFingerprint: true, Base: 5, Holes: []uint64{1}, HasAsk: true}
 	claim.Extension = e.Encode()
-	for first := range byte(12) {
+	reports := wire.Census{Reports: []uint64{ShortID("room", a.MessageID)}}
+	ask := wire.Census{Asks: true, Size: 80, Spread: 2000, Subject: ShortID("room", a.MessageID), Map: []byte{1}}
+	said := []wire.Message{saying("p1", testStart+5, wire.Extension{Census: reports.Encode(), Sequence: 5}, a.MessageID),
+		saying("p2", testStart+6, wire.Extension{Census: ask.Encode(), Want: []uint64{1}, WantFrom: now, WantTo: now + 9}),
+		saying("p1", testStart+7, wire.Extension{Digest: digestOf(f, "room", now, now+9, 16, "unknown"), GroupSize: 255, RoundTrip: 255})}
+	for first := range byte(24) {
+		add(first, append([]wire.Message{a, numbered("p1", 3, 1), numbered("p1", 3, 60)}, said...)...)
 		add(first, a, b, request)
 		add(first, b, far, a, claim)
 		add(first, nimContent("nim", "0x1", now/1000), nimContent("nim", "0x2", now/1000+1, "0x1"))
@@ -46,6 +53,9 @@ func FuzzReceive(f *testing.F) {
 			}
 			if data[0]%8 > 3 {
 				cfg.JoinPoint = uint64(testStart)
+			}
+			if data[0]%16 > 11 {
+				cfg.Roster = fuzzRoster
 			}
 		})
 		at := testStart
@@ -64,6 +74,36 @@ func FuzzReceive(f *testing.F) {
 		settle(t, c, at.Add(time.Hour))
 	})
 }
+
+// drawn is a source whose numbers are the bytes of an input.
+type drawn struct{ data []byte }
+
+func (d *drawn) Int63() int64 {
+	if len(d.data) == 0 {
+		return 0
+	}
+	b := d.data[0]
+	d.data = d.data[1:]
+	return int64(uint64(b) * 0x0101010101010101 >> 1) // the same for whichever bits are used
+}
+
+func (d *drawn) Seed(int64) {}
+
+// FuzzLife reads the input as the life of a channel: all inputs of a channel in any
+// order, with crashes between them.
+func FuzzLife(f *testing.F) {
+	for seed := range int64(8) {
+		b := make([]byte, 1500)
+		rand.New(rand.NewSource(seed)).Read(b)
+		f.Add(b)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		d := &drawn{data[:min(len(data), 4000)]}
+		randomLife(t, int64(len(data)), rand.New(d), func(step int) bool { return len(d.data) > 0 && step < 300 })
+	})
+}
+
+var fuzzRoster = rosterOf(40)
 
 // settle does what a host does, until the channel wants nothing more at now.
 func settle(t *testing.T, c *Channel, now Time) {

@@ -1,6 +1,9 @@
 package sds
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // node is a message in the log. Content is not kept.
 type node struct {
@@ -19,6 +22,7 @@ type node struct {
 	asked    Time   // when somebody asked for it
 	namedIn  uint64 // ordinal of the own message that first named it
 
+	answers uint8  // how often we sent it again for others
 	mark    uint32 // of the walk that last met it
 	ofOther bool   // that walk found it not to be an ancestor of what it asked for
 	own     bool   // written by this participant, with this state or an older one
@@ -47,6 +51,9 @@ func (c *Channel) enter(n *node, parents []MessageID, hasChild bool) {
 		p := c.nodes[id]
 		if p == nil || p.foreign != n.foreign {
 			continue
+		}
+		if n.parents == nil {
+			n.parents = make([]*node, 0, len(parents))
 		}
 		n.parents = append(n.parents, p)
 		n.reach = max(n.reach, p.reach)
@@ -197,6 +204,12 @@ func (q *queue) pop() *node {
 	return n
 }
 
+func (q *queue) remove(n *node) {
+	if i := slices.Index(q.all(), n); i >= 0 {
+		q.items = slices.Delete(q.items, q.start+i, q.start+i+1)
+	}
+}
+
 func (q *queue) all() []*node { return q.items[q.start:] }
 
 // metSet remembers ids that count as met without a place in the log; the oldest
@@ -205,6 +218,7 @@ type metSet struct {
 	index map[MessageID]metInfo
 	ring  []MessageID
 	next  int
+	max   int // how many; 0 for MaxMet
 }
 
 type metInfo struct {
@@ -220,7 +234,8 @@ func (s *metSet) add(id MessageID, info metInfo) (gone MessageID) {
 	if _, ok := s.index[id]; ok {
 		return ""
 	}
-	if len(s.ring) < MaxMet {
+	limit := cmp.Or(s.max, MaxMet)
+	if len(s.ring) < limit {
 		s.ring = append(s.ring, id)
 	} else {
 		old := s.ring[s.next]
@@ -229,7 +244,7 @@ func (s *metSet) add(id MessageID, info metInfo) (gone MessageID) {
 		}
 		delete(s.index, old)
 		s.ring[s.next] = id
-		s.next = (s.next + 1) % MaxMet
+		s.next = (s.next + 1) % limit
 	}
 	s.index[id] = info
 	return gone

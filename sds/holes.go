@@ -26,6 +26,8 @@ type awaited struct {
 	skipped  bool // given up for now
 	quiet    bool // named around the join point: reported only if it stays away
 	reported bool
+	recorded bool // the host has a record of it
+	restored bool // who named it is not known any more
 	here     bool // it came, which was reported, and waits itself
 	since    Time // policy time
 	attempts int  // requests for it, ours and others'
@@ -67,6 +69,9 @@ func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
 	if a.hint == nil {
 		a.hint = slices.Clone(e.RetrievalHint) // it outlives the packet
 	}
+	if a.restored && namer != nil {
+		a.restored, a.namer = false, namer.id
+	}
 	if !a.trusted && (trusted || namer != nil && namer.id != a.namer) {
 		a.trusted = true
 		c.plan(a)
@@ -84,6 +89,7 @@ func (c *Channel) open(a *awaited) {
 	}
 	if !a.quiet && !a.reported && !a.skipped && c.parked[a.id] == nil {
 		c.report(a, GapMissing)
+		c.record(a, StateMissing)
 	}
 	c.rearm(a)
 }
@@ -95,7 +101,7 @@ func (c *Channel) plan(a *awaited) {
 	if c.planned != c.now { // what is found together is asked for together
 		c.planned, c.planDraw = c.now, c.random()
 	}
-	a.next = c.now.Add(pace.RequestDelay(c.planDraw, c.groupSize(), c.cfg.RoundTrip))
+	a.next = c.now.Add(pace.RequestDelay(c.planDraw, c.groupSize(), c.trip))
 	if a.timer.set() {
 		c.rearm(a)
 	}
@@ -158,8 +164,11 @@ func (c *Channel) backOff(a *awaited, u float64) {
 	if !calm || a.steps < calmSteps {
 		a.steps++
 	}
-	rest := pace.RequestBackoff(a.steps, c.cfg.RoundTrip, calm)
-	a.next = c.now.Add(rest + pace.SuppressionDelay(u, c.groupSize(), c.cfg.RoundTrip))
+	rest := pace.RequestBackoff(a.steps, c.trip, calm)
+	if a.attempts > nimPatience && c.nimPeers() {
+		rest = max(rest, nimAnswer)
+	}
+	a.next = c.now.Add(rest + pace.SuppressionDelay(u, c.groupSize(), c.trip))
 	if a.timer.set() {
 		c.rearm(a)
 	}
@@ -176,7 +185,7 @@ func (c *Channel) dueRequests(limit int) []HistoryEntry {
 		return nil
 	}
 	var due []*awaited
-	soon := c.now.Add(pace.Period(c.groupSize(), c.cfg.RoundTrip))
+	soon := c.now.Add(pace.Period(c.groupSize(), c.trip))
 	for _, a := range c.awaited {
 		if c.asksFor(a) && a.next <= soon {
 			due = append(due, a)
@@ -198,6 +207,13 @@ func (c *Channel) dueRequests(limit int) []HistoryEntry {
 		c.backOff(a, u)
 	}
 	return entries
+}
+
+// record makes what a is durable.
+func (c *Channel) record(a *awaited, s MessageState) {
+	a.recorded = true
+	c.out.Changes.Messages = append(c.out.Changes.Messages,
+		MessageRecord{ID: a.id, State: s, Sender: a.sender, Hint: a.hint})
 }
 
 func (c *Channel) report(a *awaited, s GapState) {
@@ -230,8 +246,7 @@ func (c *Channel) lose(a *awaited) {
 	c.report(a, GapLost)
 	if c.parked[a.id] == nil {
 		c.unrecord(c.lost.add(a.id, metInfo{recorded: true}))
-		c.out.Changes.Messages = append(c.out.Changes.Messages,
-			MessageRecord{ID: a.id, State: StateLost, Sender: a.sender, Hint: a.hint})
+		c.record(a, StateLost)
 	}
 }
 
@@ -240,7 +255,8 @@ func (c *Channel) forget(a *awaited) {
 	c.timers.stop(&a.timer)
 	delete(c.awaited, a.id)
 	delete(c.skipped, a.id)
-	if len(c.skipOrder) > 2*len(c.skipped)+64 {
+	a.skippers = nil // skipOrder may hold a for a while
+	if len(c.skipOrder) > 2*len(c.skipped)+maxGone {
 		c.skipOrder = slices.DeleteFunc(c.skipOrder, func(b *awaited) bool { return c.skipped[b.id] != b })
 	}
 	if a.parked {
@@ -279,6 +295,7 @@ func (c *Channel) meet(a *awaited, s GapState) {
 			c.weigh(p, *f)
 		}
 	}
+	a.children, a.waiting = nil, nil
 }
 
 // unblock takes one blocker away from p.
@@ -301,8 +318,7 @@ func (c *Channel) skip(a *awaited) {
 		c.report(a, GapSkipped)
 	}
 	if c.parked[a.id] == nil {
-		c.out.Changes.Messages = append(c.out.Changes.Messages,
-			MessageRecord{ID: a.id, State: StateGap, Sender: a.sender, Hint: a.hint})
+		c.record(a, StateGap)
 	}
 	children := a.children
 	a.children = nil
@@ -315,10 +331,10 @@ func (c *Channel) skip(a *awaited) {
 // met notes that id needs no place in the log.
 func (c *Channel) met(id MessageID, s GapState, info metInfo) {
 	a := c.awaited[id]
-	info.recorded = info.recorded || a != nil && a.skipped
+	info.recorded = info.recorded || a != nil && a.recorded
 	c.unrecord(c.metIDs.add(id, info))
 	if a != nil {
-		if a.skipped {
+		if a.recorded {
 			c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
 		}
 		c.meet(a, s)
@@ -345,6 +361,25 @@ func (c *Channel) NotForMe(now Time, id MessageID) {
 	}
 	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
 	c.met(id, GapNotForMe, metInfo{recorded: true})
+	if len(c.notForMe) == MaxNamedHoles {
+		c.notForMe = slices.Delete(c.notForMe, 0, 1)
+	}
+	c.notForMe = append(c.notForMe, id)
+}
+
+// GiveUp says that nothing shall wait for the message with this id any longer, as
+// if LostAfter had passed: what waits is delivered with a gap. Should the message
+// come, it takes its place. It does nothing if nothing waits for the message.
+func (c *Channel) GiveUp(now Time, id MessageID) {
+	c.advance(now)
+	a := c.awaited[id]
+	if a == nil || a.looking {
+		return
+	}
+	c.skip(a)
+	if c.awaited[id] == a && c.parked[id] == nil {
+		c.lose(a)
+	}
 }
 
 // policyNow is the time that counts for giving up: it stands still while

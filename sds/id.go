@@ -139,6 +139,10 @@ func formOf(id MessageID) idForm {
 	return formOther
 }
 
+// isSync tells whether an id is of the form that LIP syncs have. Such a message
+// never takes a place in the log: whoever names it waits for nothing (spec R36).
+func isSync(id MessageID) bool { return formOf(id) == formSync }
+
 func isHex(id MessageID) bool {
 	for i := 0; i < len(id); i++ {
 		if c := id[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {

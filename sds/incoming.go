@@ -1,7 +1,6 @@
 package sds
 
 import (
-	"crypto/sha256"
 	"slices"
 
 	"github.com/causeway-im/causeway/sds/wire"
@@ -18,6 +17,7 @@ type parked struct {
 	lamport     uint64
 	content     []byte
 	parents     []MessageID
+	leaf        Leaf
 	foreign     bool
 	own         bool
 	hint        []byte
@@ -97,8 +97,9 @@ func (c *Channel) force() {
 func (c *Channel) unpark(p *parked) {
 	delete(c.parked, p.id)
 	c.parkedBytes -= p.cost()
+	p.content = nil // the queue may hold p for a while
 	c.timers.stop(&p.timer)
-	if len(c.parkedQueue) > 2*len(c.parked)+64 {
+	if len(c.parkedQueue) > 2*len(c.parked)+maxGone {
 		c.parkedQueue = slices.DeleteFunc(c.parkedQueue, func(q *parked) bool { return c.parked[q.id] != q })
 	}
 }
@@ -126,18 +127,18 @@ func (c *Channel) release(p *parked) {
 
 // deliver gives p its place in the log.
 func (c *Channel) deliver(p *parked) {
+	content := p.content
 	if c.parked[p.id] == p {
 		c.unpark(p)
 	}
 	n := &node{id: p.id, sender: p.sender, lamport: p.lamport, foreign: p.foreign, own: p.own, hint: p.hint,
-		reach: p.reach, ordinal: p.ordinal}
-	n.leaf = NewLeaf(p.id, p.parents, sha256.Sum256(p.content))
+		reach: p.reach, ordinal: p.ordinal, leaf: p.leaf}
 	a := c.awaited[p.id]
 	late := a != nil && len(a.skippers) > 0 || c.lost.has(p.id)
-	c.enter(n, p.parents, late)
+	c.enter(n, p.parents, late && c.named(a, n))
 	c.out.Changes.Messages = append(c.out.Changes.Messages, n.record(p.parents))
 	c.out.Deliveries = append(c.out.Deliveries, Delivery{ID: p.id, Sender: p.sender, Lamport: p.lamport,
-		Position: n.position, Content: p.content, Own: p.own, Late: late, Gaps: p.gaps})
+		Position: n.position, Content: content, Own: p.own, Late: late, Gaps: p.gaps})
 	for _, id := range p.parents {
 		if g := c.skipped[id]; g != nil && len(g.skippers) < maxSkippers {
 			g.skippers = append(g.skippers, n)
@@ -169,13 +170,21 @@ func (c *Channel) deliver(p *parked) {
 	c.voice(n)
 }
 
+// named tells whether something in the log names n, which comes late. What is of the
+// other dialect does not count: it leads nowhere (spec R31). Of what is forgotten it is
+// assumed.
+func (c *Channel) named(a *awaited, n *node) bool {
+	return c.lost.has(n.id) || len(a.skippers) >= maxSkippers ||
+		slices.ContainsFunc(a.skippers, func(s *node) bool { return s.foreign == n.foreign })
+}
+
 // missingOf returns the entries of m's causal history that are neither in the
 // log nor count as met, oldest first.
 func (c *Channel) missingOf(m *wire.Message) []HistoryEntry {
 	var missing []HistoryEntry
 	for i := range m.CausalHistory {
 		id := m.CausalHistory[i].MessageID
-		if id == m.MessageID || c.nodes[id] != nil || c.metIDs.has(id) {
+		if id == m.MessageID || c.nodes[id] != nil || c.metIDs.has(id) || c.cfg.Dialect != Nim && isSync(id) {
 			continue
 		}
 		missing = append(missing, m.CausalHistory[i])

@@ -2,8 +2,10 @@ package sds
 
 import (
 	"slices"
+	"time"
 
 	"github.com/causeway-im/causeway/sds/bloom"
+	"github.com/causeway-im/causeway/sds/pace"
 	"github.com/causeway-im/causeway/sds/wire"
 )
 
@@ -15,17 +17,29 @@ const (
 	// jsFilterMax and jsFilterKeep: a full-size filter is made again from the
 	// newest ids before false positives take over.
 	jsFilterMax, jsFilterKeep = 12_000, 8_000
+	// nimAnswer is how long a nim peer may take for an answer, with its sweep.
+	// nimPatience is how many requests are made at our own pace, for ours to answer.
+	nimAnswer, nimPatience = 310 * time.Second, 2
 	// nimNewest: nim peers can't fetch older messages than these.
 	nimNewest = 500
 )
 
 // legacy is the state of a channel that emits a legacy dialect.
 type legacy struct {
-	unnamed  []*node     // others' messages that nobody may have named yet
-	received []MessageID // newest last
-	filter   *bloom.Filter
+	unnamed  []*node       // others' messages that nobody may have named yet
+	received []MessageID   // newest last
+	filter   *bloom.Filter // of JS
 	filtered int
+	newest   *bloom.Sliding // of nim, over the newest of received
 	lastAck  Time
+	nimHeard Time // when a nim message without our extension came
+}
+
+// nimPeers tells whether deployed nim peers are about. Each request for a message
+// makes them plan their answer anew, up to nimAnswer from then: who asks too often
+// never hears it.
+func (c *Channel) nimPeers() bool {
+	return c.cfg.Dialect == Nim && c.old.nimHeard != 0 && c.now.Sub(c.old.nimHeard) < 24*time.Hour
 }
 
 // causalHistory is what the next message names, oldest first, and whether these
@@ -51,6 +65,9 @@ func (c *Channel) causalHistory(sync bool) ([]HistoryEntry, bool) {
 	}
 	if c.cfg.Dialect != LIP {
 		nodes = c.addUnnamed(nodes, limit)
+		if c.cfg.FullHistory && len(nodes) < limit {
+			nodes = c.addNewest(nodes, limit)
+		}
 	}
 	entries := make([]HistoryEntry, len(nodes))
 	for i, n := range nodes {
@@ -109,6 +126,21 @@ func (c *Channel) addUnnamed(nodes []*node, limit int) []*node {
 	return nodes
 }
 
+// addNewest fills a history up with the newest messages of the log.
+func (c *Channel) addNewest(nodes []*node, limit int) []*node {
+	nodes = slices.Grow(nodes, limit-len(nodes))
+	for _, n := range slices.Backward(c.window.all()) {
+		if len(nodes) >= limit {
+			break
+		}
+		if !n.foreign && !slices.Contains(nodes, n) {
+			nodes = append(nodes, n)
+		}
+	}
+	slices.SortFunc(nodes, func(a, b *node) int { return a.place().Compare(b.place()) })
+	return nodes
+}
+
 // received notes an id for filters.
 func (c *Channel) received(id MessageID) {
 	switch c.cfg.Dialect {
@@ -124,6 +156,11 @@ func (c *Channel) received(id MessageID) {
 		}
 		c.old.filter.Add(string(id))
 		c.old.filtered++
+	case Nim:
+		if c.old.newest == nil {
+			c.old.newest = newSliding()
+		}
+		c.old.newest.Add(string(id))
 	}
 	c.old.received = append(c.old.received, id)
 	if keep := c.keptIDs(); len(c.old.received) > 2*keep {
@@ -152,15 +189,7 @@ func (c *Channel) attachFilter(m *wire.Message) {
 	case Nim:
 		m.BloomFilter = []byte{}
 		if newest := c.newestReceived(); !namesAll(m, newest) {
-			p, err := bloom.Size(nimFilterIDs, nimFilterRate)
-			if err != nil {
-				return
-			}
-			f := newFilter(bloom.Nim, p)
-			for _, id := range newest {
-				f.Add(string(id))
-			}
-			m.BloomFilter = f.Append(nil)
+			m.BloomFilter = c.old.newest.Append(nil)
 		}
 	}
 }
@@ -172,6 +201,14 @@ func newFilter(k bloom.Kind, p bloom.Params) *bloom.Filter {
 		panic("sds: " + err.Error()) // a constant is wrong
 	}
 	return f
+}
+
+func newSliding() *bloom.Sliding {
+	s, err := bloom.NewSliding(nimFilterIDs, nimFilterRate)
+	if err != nil {
+		panic("sds: " + err.Error()) // a constant is wrong
+	}
+	return s
 }
 
 // overflows tells whether there was more to name than the history holds.
@@ -190,6 +227,39 @@ func namesAll(m *wire.Message, ids []MessageID) bool {
 		}
 	}
 	return true
+}
+
+// completeJS repeats what a JavaScript peer lacks. It asks for a message once, and
+// never again if that request or its answer is lost; but what its filter does not
+// have it did not receive. This goes back to a little before the oldest message that
+// it names: what is older may be from before it joined.
+func (c *Channel) completeJS(m *wire.Message, p *peer) {
+	if c.cfg.Dialect != JS || m.Dialect != wire.LIP || p == nil || len(m.BloomFilter) == 0 || len(m.Extension) > 0 {
+		return
+	}
+	oldest := uint64(MaxLamport)
+	for i := range m.CausalHistory {
+		if n := c.nodes[m.CausalHistory[i].MessageID]; n != nil {
+			oldest = min(oldest, n.lamport)
+		}
+	}
+	if oldest == MaxLamport {
+		return // it has delivered nothing yet that we know
+	}
+	f, err := bloom.ParseJS(m.BloomFilter, bloom.Default())
+	if err != nil {
+		return
+	}
+	oldest -= min(oldest, c.cfg.Dialect.units(joinOverlap))
+	left := MaxCatchUp
+	nodes := c.window.all()
+	for _, n := range nodes[max(0, len(nodes)-maxPossible):] {
+		settled := c.now.Sub(n.copied) >= pace.IgnoreWindow(c.trip) // not just on its way
+		if n.lamport > oldest && settled && n.sender != p.id && !n.foreign && !f.Contains(string(n.id)) && left > 0 {
+			c.answerNode(n, p)
+			left--
+		}
+	}
 }
 
 // scheduleNimAck plans an ack-only message: nim peers take acknowledgements only

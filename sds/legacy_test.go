@@ -77,6 +77,28 @@ func TestHeadsAreCappedAndKeepTheChain(t *testing.T) {
 	}
 }
 
+// spec R31: what comes late and only a message of the other format names is a head, as
+// it is where it came in order: all that members can claim leads from heads.
+func TestLateMessageNamedByForeign(t *testing.T) {
+	for name, late := range map[string]bool{"in order": false, "late": true} {
+		c := testChannel(t, LIP, nil)
+		ours := lip("bob", uint64(testStart), "lip")
+		nim := wire.Message{Dialect: wire.Nim, SenderID: "nimmy", ChannelID: "room", MessageID: "0x1", Lamport: uint64(testStart) + 1,
+			HasLamport: true, Content: []byte("nim"), CausalHistory: []wire.HistoryEntry{{MessageID: ours.MessageID, SenderID: "bob"}}}
+		if !late {
+			receive(t, c, testStart, ours)
+		}
+		receive(t, c, testStart, nim)
+		c.Tick(testStart.Add(time.Minute))
+		if late {
+			receive(t, c, testStart.Add(time.Minute), ours)
+		}
+		if ids := headIDs(c); len(ids) != 1 || ids[0] != ours.MessageID || !c.Has("0x1") {
+			t.Errorf("%s: heads %v", name, ids)
+		}
+	}
+}
+
 // spec R31: bytes of the other wire format are never named, and don't disturb
 // what is claimed.
 func TestForeignMessagesAreNotNamed(t *testing.T) {
@@ -164,6 +186,53 @@ func TestUnnamedEndsWhenTheAuthorHeardUs(t *testing.T) {
 	receive(t, c, testStart, jsContent("js", uint64(testStart)+5, "reply", ours.MessageID))
 	if last := say(t, c, testStart, "last", SendOptions{}); names(last, theirs.MessageID) {
 		t.Error("still named although its author heard us")
+	}
+}
+
+// spec R83: what a JavaScript peer's filter lacks is repeated, since it asks once:
+// what is newer than the oldest message that it names, and not on its way.
+func TestJSPeerIsCompleted(t *testing.T) {
+	c := testChannel(t, JS, nil)
+	before := say(t, c, testStart.Add(-time.Hour), "before it joined", SendOptions{})
+	named := jsContent("other", uint64(testStart)+10, "it has this")
+	lacked := jsContent("other", uint64(testStart)+20, "but not this")
+	own := jsContent("js", uint64(testStart)+30, "of course it has its own")
+	for _, m := range []wire.Message{named, lacked, own} {
+		receive(t, c, testStart, m)
+	}
+	parked := say(t, c, testStart.Add(30*time.Millisecond), "waits at its end", SendOptions{})
+	drain(c)
+	sync := jsContent("js", uint64(testStart)+40, "", named.MessageID)
+	sync.MessageID, sync.Content = "sync-abc", nil
+	f := newFilter(bloom.JS, bloom.Default())
+	f.Add(string(named.MessageID))
+	f.Add(string(parked.MessageID))
+	sync.BloomFilter = f.Append(nil)
+
+	repairs := func(at Time, m wire.Message) (ids []MessageID) {
+		receive(t, c, at, m)
+		c.Tick(at.Add(10 * time.Second))
+		for _, p := range drain(c).Packets {
+			if p.Class == ClassRepair {
+				ids = append(ids, p.ID)
+			}
+		}
+		return ids
+	}
+	if got := repairs(testStart.Add(time.Second), sync); len(got) > 0 {
+		t.Errorf("repeats %v, which may be on its way", got)
+	}
+	sync.MessageID, sync.Extension = "sync-node", []byte{0x08, 1}
+	if got := repairs(testStart.Add(20*time.Second), sync); len(got) > 0 {
+		t.Errorf("repeats %v for a node, whose filter begins anew with each start", got)
+	}
+	sync.MessageID, sync.Extension = "sync-def", nil
+	if got := repairs(testStart.Add(40*time.Second), sync); len(got) != 1 || got[0] != lacked.MessageID {
+		t.Errorf("repeats %v, want %s alone, not %s", got, lacked.MessageID, before.MessageID)
+	}
+	sync.MessageID, sync.CausalHistory = "sync-ghi", nil
+	if got := repairs(testStart.Add(80*time.Second), sync); len(got) > 0 {
+		t.Errorf("repeats %v for somebody who has delivered nothing yet", got)
 	}
 }
 
@@ -291,6 +360,60 @@ func TestHostileFilterSaysNothing(t *testing.T) {
 		receive(t, c, testStart, reply)
 		if r, _ := c.Receipt(m.MessageID); r.Possibly != 0 || r.Seen != 0 {
 			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
+// A full history names the newest of the log besides what it has to name.
+func TestFullHistory(t *testing.T) {
+	c := testChannel(t, Nim, func(cfg *Config) { cfg.FullHistory = true })
+	seconds := uint64(testStart) / 1000
+	for i := range 7 { // a chain, all named by others
+		id := MessageID(fmt.Sprint("0x", i))
+		receive(t, c, testStart, nimContent(ParticipantID(fmt.Sprint("nim", i)), id, seconds+uint64(i), MessageID(fmt.Sprint("0x", i-1))))
+		c.GiveUp(testStart, "0x-1")
+	}
+	own := say(t, c, testStart, "first", SendOptions{ID: "0xa"})
+	if len(own.CausalHistory) != 7 {
+		t.Fatalf("names %d, want all 7", len(own.CausalHistory))
+	}
+	for i, e := range own.CausalHistory {
+		if e.MessageID != MessageID(fmt.Sprint("0x", i)) {
+			t.Errorf("entry %d is %s: oldest first", i, e.MessageID)
+		}
+	}
+	for _, id := range []MessageID{"0xb", "0xc", "0xd", "0xe"} {
+		own = say(t, c, testStart, "another", SendOptions{ID: id})
+	}
+	if len(own.CausalHistory) != MaxParentsNim || !names(own, "0xd") || names(own, "0x0") {
+		t.Errorf("names %v, want the newest 10", own.CausalHistory)
+	}
+}
+
+// A nim peer plans its answer anew with each request: after two at our own pace
+// it is given the time to answer.
+func TestNimPeersAreGivenTime(t *testing.T) {
+	for _, deployed := range []bool{false, true} {
+		c := testChannel(t, Nim, func(cfg *Config) { cfg.TrustNames = true })
+		m := nimContent("nim", "0x2", uint64(testStart)/1000, "0x1")
+		if !deployed {
+			m.Extension = []byte{}
+		}
+		receive(t, c, testStart, m)
+		var asked []time.Duration
+		for d := time.Duration(0); d < 20*time.Minute; d += time.Second {
+			c.Tick(testStart.Add(d))
+			for _, m := range sent(t, drain(c), ClassAck) {
+				if len(m.RepairRequest) > 0 {
+					asked = append(asked, d)
+				}
+			}
+		}
+		if len(asked) < 4 {
+			t.Fatalf("deployed %v: asked at %v", deployed, asked)
+		}
+		if waits := asked[3]-asked[2] >= 310*time.Second; waits != deployed {
+			t.Errorf("deployed %v: asked at %v", deployed, asked)
 		}
 	}
 }

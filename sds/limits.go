@@ -33,10 +33,14 @@ const (
 	// MaxHeldBytes bounds messages that wait for the host to answer a lookup.
 	MaxHeldBytes = 8 << 20
 	// MaxOutgoing bounds messages whose acknowledgements are tracked. Send fails
-	// when that many are known to nobody; others make room oldest first.
+	// when that many are known to nobody, unless Config.DropOldest says otherwise;
+	// others make room oldest first.
 	MaxOutgoing = 16384
 	// MaxAnswers bounds repairs that wait for their time.
 	MaxAnswers = 1024
+	// freeAnswers is how often one message is repaired at full pace; after that the
+	// time between two repairs of it doubles.
+	freeAnswers = 4
 	// MaxCatchUp is how many messages one request brings beside those that it
 	// names: what its sender lacks of their history.
 	MaxCatchUp = 16
@@ -47,6 +51,9 @@ const (
 	// MaxPeers bounds participants that we keep state for; members of the roster
 	// always have a place.
 	MaxPeers = 16384
+	// maxIdlePeers is from how many peers on those are dropped of whom nothing is
+	// known, where there is a roster.
+	maxIdlePeers = 256
 	// MaxMet bounds ids that count as met without a place in the log: syncs, and
 	// messages below the join point or not for us.
 	MaxMet = 4096
@@ -54,6 +61,11 @@ const (
 	MaxHeld = 1024
 	// MaxNamedHoles is how many own holes a frontier acknowledgement may name.
 	MaxNamedHoles = 8
+	// recentSyncs is how many syncs are remembered, to know a second copy. Their ids
+	// say what they are: no more is needed for them to count as met.
+	recentSyncs = 64
+	// maxInflight bounds the packets whose fate the host has not told.
+	maxInflight = 1 << 16
 	// DefaultWindow is Config.Window unless it is set.
 	DefaultWindow = 10_000
 	// MaxWalk bounds the messages looked at to compare one frontier.
@@ -67,6 +79,9 @@ const (
 	// maxSkippers bounds how many messages remember that they were delivered
 	// without the same parent.
 	maxSkippers = 64
+	// maxGone is how many entries that mean nothing any more a queue may hold, beside
+	// as many as mean something.
+	maxGone = 16
 	// maxRecentSenders is how many senders the plausible clock looks at.
 	maxRecentSenders = 32
 )
@@ -98,17 +113,25 @@ const (
 	// smallGroup is up to how many members everybody acknowledges.
 	smallGroup = 32
 	// askAfter is when a sender that wants more asks those that it did not hear.
-	askAfter, askMax = 4 * time.Second, 10 * time.Minute
+	// In a large group a census asks first.
+	askAfter, askLarge, askMax = 4 * time.Second, 15 * time.Second, 10 * time.Minute
 	// askPresent bounds the wait while one of them was heard within presentFor.
 	askPresent, presentFor = 30 * time.Second, 15 * time.Minute
 	// coldAfter is how many requests for a message may go unanswered before it is
 	// asked for rarely: nobody present seems to have it.
 	coldAfter = 16
+	// maxIgnore bounds the time between two repairs of one message.
+	maxIgnore = 5 * time.Minute
+	// askEvery is how often one participant makes us acknowledge, beside a burst of
+	// askBurst: an answer is larger than the question, and everybody answers.
+	askEvery, askBurst = time.Second, 32
 	// calmSteps is after how many doublings a wait stays while others are there.
 	calmSteps = 3
 	// repairTalk is how long after a request for it a copy of a message is taken
 	// for an answer to that request.
 	repairTalk = 10 * time.Second
+	// idlePeer is how long a peer of whom nothing is known is kept.
+	idlePeer = time.Minute
 	// nimAckPeriod is how often we send an ack-only message to nim peers.
 	nimAckPeriod = time.Minute
 )

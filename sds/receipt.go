@@ -87,6 +87,15 @@ type Receipt struct {
 	Claimed bool
 	// Persons are those that were proved to have it since the last Receipt.
 	Persons []PersonID
+	// Present is how many of the audience were heard in the last 15 minutes.
+	Present int
+	// Estimate is what a census says, for a message that wants a share of its
+	// audience, or all of it.
+	Estimate Estimate
+	// Part is SendOptions.Part.
+	Part bool
+	// Superseded is the newer message that replaces it (SendOptions.Replace).
+	Superseded MessageID
 	// Undelivered says that nobody is known to have it after
 	// Config.UndeliveredAfter online. It may still turn.
 	Undelivered bool
@@ -104,6 +113,12 @@ type outgoing struct {
 	draft    []byte // content, until a packet is made
 	entries  []HistoryEntry
 
+	subject    string    // SendOptions.Replace
+	superseded MessageID // by this one, which is about the same
+	priority   Priority
+	part       bool
+	serial     uint64 // of its first packet
+
 	level       Level
 	persons     personSet
 	count       int
@@ -112,6 +127,7 @@ type outgoing struct {
 	claimed     bool
 	undelivered bool
 	handed      bool
+	pending     int // packets of it that were given to the host
 	stored      bool
 	done        bool
 	// As they are durable.
@@ -121,6 +137,7 @@ type outgoing struct {
 	started  Time // policy time
 	attempts int
 	timer    timer
+	census   *census
 	slot     int       // of its Receipt in Ready plus one
 	key      bloom.Key // the id as filters of keyKind see it
 	keyKind  bloom.Kind
@@ -140,13 +157,14 @@ func (c *Channel) seen(o *outgoing, p *peer) {
 	o.possibly.remove(p.person)
 	o.claimed = o.claimed || !c.authenticated
 	o.undelivered = false
-	name := c.persons.names[p.person]
+	name := c.persons.name(p.person)
 	c.out.Changes.Seen = append(c.out.Changes.Seen, SeenRecord{o.id, name})
+	c.judge(o)
 	r := c.receipt(o)
 	r.Persons = append(r.Persons, name)
 	c.raise(o)
 	if o.awaits() {
-		c.planAsk() // asking helps: go on
+		c.planAsk(c.nextAsk())
 	}
 }
 
@@ -160,10 +178,18 @@ func (c *Channel) receipt(o *outgoing) *Receipt {
 	r := &c.out.Receipts[o.slot-1]
 	r.Level, r.Seen, r.Possibly = o.level, o.count, o.possibly.len()
 	r.Claimed, r.Undelivered = o.claimed, o.undelivered
-	if o.audience != nil {
-		r.Of = o.audience.count
-	}
+	c.fillReceipt(o, r)
 	return r
+}
+
+func (c *Channel) fillReceipt(o *outgoing, r *Receipt) {
+	r.Superseded, r.Part = o.superseded, o.part
+	if o.audience != nil {
+		r.Of, r.Present = o.audience.count, c.presence.of(c.now, o.audience.members)
+	}
+	if o.census != nil {
+		r.Estimate = o.census.estimate
+	}
 }
 
 // raise moves o to the level that its evidence allows.
@@ -178,7 +204,7 @@ func (c *Channel) raise(o *outgoing) {
 	if o.count > 0 || o.somebody {
 		level = max(level, LevelSeen)
 	}
-	if o.reached() {
+	if o.reached() || o.census != nil && o.census.estimate.Verdict == Yes {
 		level = max(level, LevelReached)
 	}
 	if o.audience != nil && o.audience.count > 0 && o.count == o.audience.count {
@@ -222,15 +248,16 @@ func (o *outgoing) reached() bool {
 // keep makes o durable as it is.
 func (c *Channel) keep(o *outgoing) {
 	o.wasClaimed, o.wasUndelivered = o.claimed, o.undelivered
-	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, c.outgoingRecord(o))
 }
 
-func (o *outgoing) record() OutgoingRecord {
+func (c *Channel) outgoingRecord(o *outgoing) OutgoingRecord {
 	r := OutgoingRecord{ID: o.id, Want: o.want, Level: o.level, Handed: o.handed, Stored: o.stored,
 		SentAt: o.sentAt, Draft: o.draft, Sequence: o.sequence, Done: o.done,
-		Claimed: o.claimed, Undelivered: o.undelivered}
+		Claimed: o.claimed, Undelivered: o.undelivered,
+		Subject: o.subject, Superseded: o.superseded, Priority: o.priority, Part: o.part}
 	if o.audience != nil {
-		r.HasAudience, r.Members, r.Stewards = true, o.audience.names, o.audience.stewardNames
+		r.HasAudience, r.Members, r.Stewards = true, o.audience.memberNames(&c.persons), o.audience.stewardNames
 	}
 	return r
 }
@@ -243,12 +270,19 @@ func (c *Channel) finish(o *outgoing) {
 	o.done = true
 	c.timers.stop(&o.timer)
 	delete(c.outgoing, o.id)
+	if c.subjects[o.subject] == o {
+		delete(c.subjects, o.subject)
+	}
+	if o.census != nil {
+		c.timers.stop(&o.census.timer)
+		delete(c.surveyed, o.census.short)
+	}
 	c.keep(o)
 }
 
 // dropDone takes messages that are no longer tracked out of the order.
 func (c *Channel) dropDone() {
-	if len(c.outOrder) > 2*len(c.outgoing)+64 {
+	if len(c.outOrder) > 2*len(c.outgoing)+maxGone {
 		c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
 	}
 }
@@ -315,13 +349,9 @@ func (c *Channel) Receipt(id MessageID) (Receipt, bool) {
 	}
 	r := Receipt{ID: id, Level: o.level, Seen: o.count, Possibly: o.possibly.len(),
 		Claimed: o.claimed, Undelivered: o.undelivered}
-	if o.audience != nil {
-		r.Of = o.audience.count
-	}
-	for i, name := range c.persons.names {
-		if o.persons.has(i) {
-			r.Persons = append(r.Persons, name)
-		}
+	c.fillReceipt(o, &r)
+	for i := range o.persons.all() {
+		r.Persons = append(r.Persons, c.persons.name(i))
 	}
 	slices.Sort(r.Persons)
 	return r, true

@@ -12,34 +12,33 @@ import (
 // refused; nothing of it has been used then. m.Content is kept until the message is
 // delivered, and all of m while a lookup for it is open: its bytes must not change.
 func (c *Channel) Receive(now Time, m wire.Message, o Origin) error {
+	return c.ReceivePrepared(now, Prepare(m), o)
+}
+
+// ReceivePrepared is Receive for a message that Prepare has looked at: what does
+// not depend on who receives it is done once, for all channels that it is given to.
+func (c *Channel) ReceivePrepared(now Time, in *Incoming, o Origin) error {
 	c.advance(now)
-	trust, err := c.check(&m, o)
+	trust, err := c.check(in, o)
 	if err != nil {
 		return err
 	}
-	c.receive(&m, o, trust, false)
+	c.receive(in, o, trust, false)
 	return nil
 }
 
 // check refuses what can't be a message of this channel.
-func (c *Channel) check(m *wire.Message, o Origin) (Trust, error) {
+func (c *Channel) check(in *Incoming, o Origin) (Trust, error) {
+	m := &in.m
 	switch {
 	case m.ChannelID != c.cfg.Channel:
 		return 0, fmt.Errorf("sds: %w: %q", ErrWrongChannel, clip(string(m.ChannelID)))
-	case m.MessageID == "":
-		return 0, fmt.Errorf("sds: %w", ErrNoID)
-	case m.SenderID == "" && m.Dialect != wire.Nim:
-		return 0, fmt.Errorf("sds: %w: %s", ErrNoSender, clip(string(m.MessageID)))
-	case m.Kind() == 0:
-		return 0, fmt.Errorf("sds: %w: %s", ErrUnknownKind, clip(string(m.MessageID)))
-	case m.HasLamport && m.Lamport >= MaxLamport:
-		return 0, fmt.Errorf("sds: %w: %d must be below 2^53", ErrLamportRange, m.Lamport)
-	case len(m.Content) > MaxContent:
-		return 0, fmt.Errorf("sds: %w: %d bytes, at most %d", ErrContentTooLarge, len(m.Content), MaxContent)
+	case in.err != nil:
+		return 0, in.err
 	case o.Authenticated && o.Sender != "" && o.Sender != m.SenderID:
 		return 0, fmt.Errorf("sds: %w: %q sent a message of %q", ErrForgedSender, clip(string(o.Sender)), clip(string(m.SenderID)))
 	}
-	trust := VerifyID(m)
+	trust := in.trust
 	if trust == Opaque && c.cfg.Dialect == JS && m.Dialect == wire.Nim && formOf(m.MessageID) == formHex {
 		trust = Forged // it would stand in the way of the message that has this id
 	}
@@ -56,22 +55,23 @@ func clip(s string) string { return s[:min(len(s), 80)] }
 
 // receive takes a message that passed check. looked says that the host was
 // asked and does not have it.
-func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
-	if m.Kind() == wire.Ephemeral {
+func (c *Channel) receive(in *Incoming, o Origin, trust Trust, looked bool) {
+	m := &in.m
+	if in.kind == wire.Ephemeral {
 		c.ephemeral(m)
 		return
 	}
 	if c.duplicate(m, o) {
 		return
 	}
-	if !looked && m.Kind() == wire.Content && c.mayBeOld(m) {
-		c.hold(m, o, trust)
+	if !looked && in.kind == wire.Content && c.mayBeOld(m) {
+		c.hold(in, o, trust)
 		return
 	}
 	c.authenticated = o.Authenticated && o.Sender != ""
 	var p *peer // nil for ourselves, and for nobody in particular
 	own := m.SenderID == c.cfg.Participant
-	ext := extension(m)
+	ext := in.ext
 	if own {
 		c.pastOwn(m, &ext)
 	} else {
@@ -81,14 +81,18 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 		c.hear(p, m, &ext)
 		c.evidence(m, p)
 	}
-	switch m.Kind() {
+	switch in.kind {
 	case wire.Sync:
 		c.receiveSync(m, p, trust)
 	case wire.Content:
-		c.receiveContent(m, o, p, trust, own)
+		c.receiveContent(in, o, p, trust, own)
+		if p != nil && m.Lamport > c.meta.Base {
+			c.numbered(p, m, &ext)
+		}
 	}
 	if !own {
 		c.requested(m, p)
+		c.completeJS(m, p)
 		if p != nil {
 			c.heed(m, p, &ext)
 		}
@@ -101,19 +105,6 @@ func (c *Channel) receive(m *wire.Message, o Origin, trust Trust, looked bool) {
 // may come again under any.
 func (c *Channel) mayBeOld(m *wire.Message) bool {
 	return c.meta.Forgotten > 0 && (m.Lamport <= c.meta.ForgottenMax || formOf(m.MessageID) != formContent)
-}
-
-// extension decodes field 100. A bad one is as good as none: nothing that
-// content depends on lives there.
-func extension(m *wire.Message) wire.Extension {
-	if m.Extension == nil {
-		return wire.Extension{}
-	}
-	e, err := wire.ParseExtension(m.Extension)
-	if err != nil {
-		return wire.Extension{}
-	}
-	return e
 }
 
 // pastOwn raises clock and sequence past a message that we once wrote and no
@@ -153,7 +144,7 @@ func (c *Channel) evidence(m *wire.Message, p *peer) {
 // duplicate tells whether m is known, and takes what a copy tells.
 func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 	id := m.MessageID
-	if c.metIDs.has(id) {
+	if c.metIDs.has(id) || c.syncs.has(id) {
 		return true
 	}
 	q := c.parked[id]
@@ -170,11 +161,11 @@ func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 	}
 	since := c.now.Sub(n.copied)
 	n.copied = c.now
-	if since > c.cfg.RoundTrip { // not just another path of the same broadcast
+	if since > c.trip { // not just another path of the same broadcast
 		n.repaired = c.now
 	}
 	asked := n.asked != 0 && c.now.Sub(n.asked) < repairTalk
-	if since > pace.IgnoreWindow(c.cfg.RoundTrip) && o.Path == Live && !n.own && !asked {
+	if since > pace.IgnoreWindow(c.trip) && o.Path == Live && !n.own && !asked {
 		c.poke() // its author may not know that we have it
 	}
 	return true
@@ -204,6 +195,9 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 		missing = c.missingOf(m)
 	}
 	for i := range missing {
+		if c.nodes[missing[i].MessageID] != nil {
+			continue // as in blockOn
+		}
 		if a := c.await(&missing[i], p, trust == Verified || c.trusts(p, wire.Sync)); a != nil && a.quiet {
 			c.skip(a)
 		}
@@ -211,7 +205,11 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 	if len(missing) > 0 {
 		c.unsettle()
 	}
-	c.met(m.MessageID, GapRecovered, metInfo{})
+	if isSync(m.MessageID) && m.Dialect == wire.LIP {
+		c.syncs.add(m.MessageID, metInfo{})
+	} else {
+		c.met(m.MessageID, GapRecovered, metInfo{})
+	}
 }
 
 // trusts tells whether p is taken at its word about missing messages although
@@ -220,6 +218,8 @@ func (c *Channel) receiveSync(m *wire.Message, p *peer, trust Trust) {
 // members of the roster say.
 func (c *Channel) trusts(p *peer, kind wire.Kind) bool {
 	switch {
+	case c.cfg.TrustNames:
+		return true
 	case p == nil:
 		return false
 	case c.inRoster(p.id):
@@ -229,7 +229,8 @@ func (c *Channel) trusts(p *peer, kind wire.Kind) bool {
 }
 
 // receiveContent takes a message towards the log.
-func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust, own bool) {
+func (c *Channel) receiveContent(in *Incoming, o Origin, p *peer, trust Trust, own bool) {
+	m := &in.m
 	c.settleBase(m)
 	arrival := Arrival{ID: m.MessageID, Kind: wire.Content, Sender: m.SenderID, Lamport: m.Lamport, Content: m.Content}
 	if m.Lamport <= c.meta.Base && c.meta.Base > 0 {
@@ -240,12 +241,9 @@ func (c *Channel) receiveContent(m *wire.Message, o Origin, p *peer, trust Trust
 		return
 	}
 	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
-		foreign: m.Dialect != c.cfg.Dialect.wire(), hint: slices.Clone(o.Hint)}
-	q.parents = make([]MessageID, len(m.CausalHistory))
-	for i := range m.CausalHistory {
-		q.parents[i] = m.CausalHistory[i].MessageID
-	}
+		parents: in.parents, leaf: in.leaf, foreign: m.Dialect != c.cfg.Dialect.wire(), hint: slices.Clone(o.Hint)}
 	arrival.Missing = c.missingOf(m)
+	c.found(m.MessageID, m.Lamport)
 	q.quarantined = !c.isPlausible(c.now, m.Lamport) && !c.follows(m.Lamport, q.parents)
 	arrival.Quarantined = q.quarantined
 	c.out.Arrivals = append(c.out.Arrivals, arrival)
@@ -276,6 +274,9 @@ func (c *Channel) block(q *parked, missing []HistoryEntry, p *peer, trust Trust)
 }
 
 func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait bool) {
+	if c.nodes[e.MessageID] != nil {
+		return // it waited for one before it in the list, and that was given up
+	}
 	a := c.await(e, p, trust == Verified || c.trusts(p, wire.Content))
 	if a == nil { // nobody asks for it, but should it come it is late
 		q.gaps = append(q.gaps, e.MessageID)
@@ -401,13 +402,14 @@ func (c *Channel) fixBase(base uint64) {
 
 // held is a message that may be in the log below the window.
 type held struct {
-	m     wire.Message
+	in    *Incoming
 	o     Origin
 	trust Trust
 	size  int
 }
 
-func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
+func (c *Channel) hold(in *Incoming, o Origin, trust Trust) {
+	m := &in.m
 	if c.answers[m.MessageID] != nil { // we know it: the host has it
 		c.cancelAnswer(m.MessageID)
 		c.answered.add(m.MessageID, c.now)
@@ -422,7 +424,7 @@ func (c *Channel) hold(m *wire.Message, o Origin, trust Trust) {
 	}
 	c.out.Lookups = append(c.out.Lookups, m.MessageID)
 	c.heldBytes += size
-	c.held[m.MessageID] = held{*m, o, trust, size}
+	c.held[m.MessageID] = held{in, o, trust, size}
 }
 
 // Lookup is the host's answer about one id: whether the message is in its log.
@@ -445,7 +447,7 @@ func (c *Channel) Found(now Time, results []Lookup) {
 			if r.Known {
 				c.answered.add(r.ID, c.now)
 			} else {
-				c.receive(&h.m, h.o, h.trust, true)
+				c.receive(h.in, h.o, h.trust, true)
 			}
 		}
 		if a := c.awaited[r.ID]; a != nil && a.looking {
@@ -454,7 +456,7 @@ func (c *Channel) Found(now Time, results []Lookup) {
 		}
 		if p, ok := c.sought[r.ID]; ok {
 			delete(c.sought, r.ID)
-			if r.Known && !c.answered.within(r.ID, c.now, pace.IgnoreWindow(c.cfg.RoundTrip)) {
+			if r.Known && !c.answered.within(r.ID, c.now, pace.IgnoreWindow(c.trip)) {
 				c.answer(r.ID, p, r.Sender == c.cfg.Participant)
 			}
 		}

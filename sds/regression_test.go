@@ -333,3 +333,26 @@ func TestFollowersAreNoHoles(t *testing.T) {
 		t.Errorf("%d delivered, heads %v", len(r.Deliveries), headIDs(bob))
 	}
 }
+
+// A message that names more than 32 unknown ones gives the oldest up at once. What
+// waited for these enters the log then, and is not missing any more, although the
+// message names it too.
+func TestNotMissingAfterAll(t *testing.T) {
+	c := testChannel(t, JS, nil)
+	now := uint64(testStart)
+	waits := jsContent("js", now-1000, "waits", "gone")
+	receive(t, c, testStart, waits)
+	parents := append([]MessageID{"gone", waits.MessageID}, invented(0, 40)...)
+	receive(t, c, testStart, jsContent("js", now, "names them all", parents...))
+	r := drain(c)
+	var state State
+	state.Apply(r.Changes)
+	if !c.Has(waits.MessageID) || state.Messages[waits.MessageID].State != StateLogged {
+		t.Errorf("in the log: %v, durable as %+v", c.Has(waits.MessageID), state.Messages[waits.MessageID])
+	}
+	for _, g := range r.Gaps {
+		if g.ID == waits.MessageID {
+			t.Errorf("reported as %v", g.State)
+		}
+	}
+}

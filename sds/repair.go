@@ -1,6 +1,7 @@
 package sds
 
 import (
+	"math"
 	"slices"
 	"time"
 
@@ -25,7 +26,7 @@ func (c *Channel) requestDue() {
 		c.nimAck()
 		return
 	}
-	if c.askedAt != 0 && c.now.Sub(c.askedAt) < c.cfg.RoundTrip {
+	if c.askedAt != 0 && c.now.Sub(c.askedAt) < c.trip {
 		return // one packet at a time
 	}
 	entries := c.dueRequests(c.maxRequests())
@@ -98,7 +99,7 @@ func (c *Channel) catchUp(m *wire.Message, p *peer, top uint64) {
 	if len(heads) == 0 || len(heads) >= MaxParentsLIP || !c.walkOthers(heads) {
 		return
 	}
-	settled := 2 * c.cfg.RoundTrip
+	settled := 2 * c.trip
 	lacks := slices.DeleteFunc(slices.Clone(c.others), func(n *node) bool {
 		return n.lamport >= top || c.now.Sub(n.copied) < settled
 	})
@@ -111,9 +112,17 @@ func (c *Channel) catchUp(m *wire.Message, p *peer, top uint64) {
 // answerNode answers for a message of the window, once in the ignore window.
 func (c *Channel) answerNode(n *node, p *peer) {
 	n.asked = c.now
-	if n.repaired == 0 || c.now.Sub(n.repaired) >= pace.IgnoreWindow(c.cfg.RoundTrip) {
+	if n.repaired == 0 || c.now.Sub(n.repaired) >= c.ignores(n) {
 		c.answer(n.id, p, n.own)
 	}
+}
+
+// ignores is how long requests for a message that we sent are ignored. Who asks
+// again and again does not lack it, or can't be helped: a defence against those who
+// have a small request answered with many large messages.
+func (c *Channel) ignores(n *node) time.Duration {
+	again := max(0, int(n.answers)-freeAnswers)
+	return min(pace.IgnoreWindow(c.trip)<<min(again, 8), maxIgnore)
 }
 
 // answer plans a repair: at once if the message is ours, early if we are a
@@ -127,12 +136,19 @@ func (c *Channel) answer(id MessageID, p *peer, own bool) {
 	switch {
 	case own:
 		holder = pace.Author
-	case c.cfg.Steward || pace.IsHolder(string(id), string(c.cfg.Participant), c.groupSize()):
+	case c.cfg.Steward && !c.busy || pace.IsHolder(string(id), string(c.cfg.Participant), c.groupSize()):
 		holder = pace.Early
 	}
 	a := &answerTimer{id: id, timer: timer{kind: timerAnswer, id: id}}
 	c.answers[id] = a
-	c.timers.schedule(&a.timer, c.now.Add(pace.ResponseDelay(c.random(), holder, c.groupSize(), c.cfg.RoundTrip)))
+	c.timers.schedule(&a.timer, c.now.Add(pace.ResponseDelay(c.random(), holder, c.groupSize(), c.trip)))
+}
+
+// SetBusy says whether half of the sender's quota is used. A steward that is busy
+// leaves early answers to the others (rule P11).
+func (c *Channel) SetBusy(now Time, busy bool) {
+	c.advance(now)
+	c.busy = busy
 }
 
 // answerDue sends a repair: the identical bytes, in a fresh envelope.
@@ -140,6 +156,7 @@ func (c *Channel) answerDue(a *answerTimer) {
 	delete(c.answers, a.id)
 	if n := c.nodes[a.id]; n != nil {
 		n.repaired, n.copied = c.now, c.now
+		n.answers += min(1, math.MaxUint8-n.answers)
 	} else {
 		c.answered.add(a.id, c.now)
 	}
@@ -169,7 +186,35 @@ func (r *recentIDs) add(id MessageID, at Time) {
 	r.at[id] = at
 }
 
+// remove forgets that something happened to an id.
+func (r *recentIDs) remove(id MessageID) {
+	if _, ok := r.at[id]; ok {
+		r.at[id] = math.MinInt64 / 2
+	}
+}
+
 func (r *recentIDs) within(id MessageID, now Time, d time.Duration) bool {
 	at, ok := r.at[id]
 	return ok && now.Sub(at) < d
+}
+
+// Again sends a message once more, at once: the identical bytes, in a fresh
+// envelope. It is for tests and for users who want it; the protocol needs none. It
+// returns false if the message is not here, or the transport can't send.
+func (c *Channel) Again(now Time, id MessageID) bool {
+	c.advance(now)
+	if !c.online {
+		return false
+	}
+	if o := c.outgoing[id]; o != nil && o.draft == nil {
+		c.send(Packet{Class: ClassResend, ID: id})
+		return true
+	}
+	n := c.nodes[id]
+	if n == nil {
+		return false
+	}
+	n.repaired, n.copied = c.now, c.now
+	c.send(Packet{Class: ClassRepair, ID: id})
+	return true
 }

@@ -2,6 +2,7 @@ package sds
 
 import (
 	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"slices"
 
@@ -10,13 +11,15 @@ import (
 
 // restore rebuilds what a State says.
 func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)) error {
-	var logged, parkedRecords, gaps, metRecords, lostRecords []MessageRecord
+	var logged, parkedRecords, missing, gaps, metRecords, lostRecords []MessageRecord
 	for _, r := range s.Messages {
 		switch r.State {
 		case StateLogged:
 			logged = append(logged, r)
 		case StateParked:
 			parkedRecords = append(parkedRecords, r)
+		case StateMissing:
+			missing = append(missing, r)
 		case StateGap:
 			gaps = append(gaps, r)
 		case StateMet:
@@ -28,6 +31,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	byID := func(a, b MessageRecord) int { return cmp.Compare(a.ID, b.ID) }
 	slices.SortFunc(logged, func(a, b MessageRecord) int { return cmp.Compare(a.Position, b.Position) })
 	slices.SortFunc(parkedRecords, byID)
+	slices.SortFunc(missing, byID)
 	slices.SortFunc(gaps, byID)
 	slices.SortFunc(metRecords, byID)
 	slices.SortFunc(lostRecords, byID)
@@ -40,10 +44,16 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 			continue
 		}
 		a := &awaited{id: r.ID, sender: r.Sender, hint: r.Hint, since: c.policyNow(),
-			trusted: true, skipped: true, reported: true, timer: timer{kind: timerHole, id: r.ID}}
+			trusted: true, skipped: true, reported: true, recorded: true, timer: timer{kind: timerHole, id: r.ID}}
 		c.awaited[r.ID], c.skipped[r.ID] = a, a
 		c.skipOrder = append(c.skipOrder, a)
 		c.plan(a)
+		c.rearm(a)
+	}
+	for _, r := range missing { // asked for when it is named again, as rule P13 has it
+		a := &awaited{id: r.ID, sender: r.Sender, hint: r.Hint, since: c.policyNow(),
+			reported: true, recorded: true, restored: true, timer: timer{kind: timerHole, id: r.ID}}
+		c.awaited[r.ID] = a
 		c.rearm(a)
 	}
 	c.restoreSkippers(logged)
@@ -134,10 +144,10 @@ func (c *Channel) restoreOutgoing(s State) {
 		}
 		o := &outgoing{id: r.ID, ordinal: m.Ordinal, lamport: m.Lamport, sequence: r.Sequence, want: r.Want,
 			claimed: r.Claimed, wasClaimed: r.Claimed, undelivered: r.Undelivered, wasUndelivered: r.Undelivered,
-			level: r.Level, handed: r.Handed, stored: r.Stored, somebody: r.Level >= LevelSeen, sentAt: r.SentAt, started: c.policyNow(),
+			subject: r.Subject, superseded: r.Superseded, priority: r.Priority, part: r.Part, level: r.Level, handed: r.Handed, stored: r.Stored, somebody: r.Level >= LevelSeen, sentAt: r.SentAt, started: c.policyNow(),
 			timer: timer{kind: timerOutgoing, id: r.ID}}
 		if r.HasAudience {
-			if last == nil || !slices.Equal(last.names, r.Members) || !slices.Equal(last.stewardNames, r.Stewards) {
+			if last == nil || !slices.Equal(last.memberNames(&c.persons), r.Members) || !slices.Equal(last.stewardNames, r.Stewards) {
 				last = c.newAudience(r.Members, r.Stewards)
 			}
 			o.audience = last
@@ -150,14 +160,20 @@ func (c *Channel) restoreOutgoing(s State) {
 		}
 		c.outgoing[o.id] = o
 		c.outOrder = append(c.outOrder, o)
+		if r.Superseded == "" {
+			c.about(o)
+		}
 		if r.Draft != nil {
 			o.draft, o.entries = r.Draft, c.entriesOf(m.Parents)
-		} else if !o.known() {
+			continue
+		}
+		c.resumeCensus(o)
+		if !o.known() && o.superseded == "" {
 			c.timers.schedule(&o.timer, c.now+1) // it may never have left
 		}
 	}
 	if len(c.outgoing) > 0 {
-		c.planAsk()
+		c.planAsk(askAfter)
 	}
 	if c.online {
 		c.emitDrafts()
@@ -191,7 +207,8 @@ func (c *Channel) restoreParked(records, logged []MessageRecord, content func(Me
 			return fmt.Errorf("sds: content of parked message %s: %w", clip(string(r.ID)), err)
 		}
 		q := &parked{id: r.ID, sender: r.Sender, lamport: r.Lamport, content: m.Content, parents: r.Parents,
-			foreign: r.Foreign, own: r.Sender == c.cfg.Participant, hint: r.Hint}
+			foreign: r.Foreign, own: r.Sender == c.cfg.Participant, hint: r.Hint,
+			leaf: NewLeaf(r.ID, r.Parents, sha256.Sum256(m.Content))}
 		c.parked[q.id] = q
 		c.parkedQueue = append(c.parkedQueue, q)
 		c.parkedBytes += q.cost()

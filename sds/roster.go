@@ -1,6 +1,9 @@
 package sds
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
+	"iter"
 	"maps"
 	"math/bits"
 	"slices"
@@ -13,6 +16,41 @@ type Roster struct {
 	Members map[ParticipantID]PersonID
 	// Stewards are persons whose nodes are mostly online (owners, control nodes).
 	Stewards []PersonID
+
+	table *rosterTable // made by ShareRoster
+}
+
+// ShareRoster returns a roster that many channels can be given at the cost of
+// one: what each would prepare for itself is prepared here. The maps and slices of
+// r must not change afterwards. The result may be given to channels of different
+// goroutines.
+func ShareRoster(r Roster) *Roster {
+	r.table = newRosterTable(&r)
+	return &r
+}
+
+// rosterTable is a roster prepared for counting. It does not change.
+type rosterTable struct {
+	participants []ParticipantID // sorted
+	names        []PersonID      // sorted; a person's index is its place here
+	index        map[PersonID]int
+	stewards     []PersonID // as given
+	version      uint32     // of participants and persons: the same for all who know the same
+}
+
+func newRosterTable(r *Roster) *rosterTable {
+	t := &rosterTable{index: make(map[PersonID]int, len(r.Members)), stewards: slices.Clone(r.Stewards)}
+	t.participants = slices.Sorted(maps.Keys(r.Members))
+	t.names = slices.Compact(slices.Sorted(maps.Values(r.Members)))
+	for i, name := range t.names {
+		t.index[name] = i
+	}
+	h := sha256.New()
+	for _, id := range t.participants {
+		h.Write(appendPart(appendPart(nil, id), r.Members[id]))
+	}
+	t.version = binary.BigEndian.Uint32(h.Sum(nil))
+	return t
 }
 
 // personSet is a set of persons by index.
@@ -55,6 +93,28 @@ func (s personSet) hasAll(t personSet) bool {
 	return true
 }
 
+// all yields the members of the set in ascending order.
+func (s personSet) all() iter.Seq[int] {
+	return func(yield func(int) bool) {
+		for i, w := range s {
+			for ; w != 0; w &= w - 1 {
+				if !yield(64*i + bits.TrailingZeros64(w)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// common counts the members that both sets have.
+func (s personSet) common(t personSet) int {
+	n := 0
+	for i, w := range s[:min(len(s), len(t))] {
+		n += bits.OnesCount64(w & t[i])
+	}
+	return n
+}
+
 func (s personSet) len() int {
 	n := 0
 	for _, w := range s {
@@ -70,33 +130,72 @@ type audience struct {
 	stewards personSet
 	count    int
 
-	names, stewardNames []PersonID // sorted, for records
+	stewardNames []PersonID
+	names        []PersonID // sorted, for records; made when one is needed
 }
 
-// persons gives every person that was ever heard or listed an index.
+// memberNames lists the persons of the audience.
+func (a *audience) memberNames(p *persons) []PersonID {
+	if a.names == nil && a.count > 0 {
+		a.names = make([]PersonID, 0, a.count)
+		for i := range a.members.all() {
+			a.names = append(a.names, p.name(i))
+		}
+		slices.Sort(a.names)
+	}
+	return a.names
+}
+
+// persons gives every person that was ever heard or listed an index. Those of the
+// first roster have the indices of its table, which channels may share.
 type persons struct {
-	index map[PersonID]int
-	names []PersonID
+	base  *rosterTable
+	index map[PersonID]int // of the others
+	extra []PersonID
 }
 
 func (p *persons) of(name PersonID) int {
+	first := 0
+	if p.base != nil {
+		if i, ok := p.base.index[name]; ok {
+			return i
+		}
+		first = len(p.base.names)
+	}
 	i, ok := p.index[name]
 	if !ok {
 		if p.index == nil {
 			p.index = map[PersonID]int{}
 		}
-		i = len(p.names)
+		i = first + len(p.extra)
 		p.index[name] = i
-		p.names = append(p.names, name)
+		p.extra = append(p.extra, name)
 	}
 	return i
+}
+
+func (p *persons) name(i int) PersonID {
+	if p.base != nil {
+		if i < len(p.base.names) {
+			return p.base.names[i]
+		}
+		i -= len(p.base.names)
+	}
+	return p.extra[i]
 }
 
 // SetRoster replaces the roster. Messages that were sent keep the audience that
 // they had; nil goes back to counting whoever is heard.
 func (c *Channel) SetRoster(r *Roster) {
-	c.cfg.Roster = r
-	c.audience = nil
+	c.cfg.Roster, c.table, c.audience = r, nil, nil
+	if r != nil {
+		if c.table = r.table; c.table == nil {
+			c.table = newRosterTable(r)
+		}
+		if c.persons.base == nil && len(c.persons.extra) == 0 {
+			c.persons.base = c.table
+		}
+	}
 	c.self = c.personOf(c.cfg.Participant)
 	for _, id := range slices.Sorted(maps.Keys(c.peers)) {
 		p := c.peers[id]
@@ -105,15 +204,9 @@ func (c *Channel) SetRoster(r *Roster) {
 		}
 	}
 	c.recent = slices.DeleteFunc(c.recent, func(p *peer) bool { return !c.counts(p.id) })
-	if r == nil {
-		return
+	if r != nil {
+		c.audience = c.newAudience(c.table.names, c.table.stewards)
 	}
-	var names []PersonID
-	for _, person := range r.Members {
-		names = append(names, person)
-	}
-	slices.Sort(names)
-	c.audience = c.newAudience(slices.Compact(names), slices.Clone(r.Stewards))
 }
 
 func (c *Channel) newAudience(members, stewards []PersonID) *audience {
@@ -121,7 +214,6 @@ func (c *Channel) newAudience(members, stewards []PersonID) *audience {
 	for _, person := range members {
 		if i := c.persons.of(person); i != c.self && a.members.add(i) {
 			a.count++
-			a.names = append(a.names, person)
 		}
 	}
 	for _, person := range stewards {
@@ -145,12 +237,4 @@ func (c *Channel) personOf(p ParticipantID) int {
 		return c.persons.of(person)
 	}
 	return noPerson
-}
-
-// groupSize is how many participants timers reckon with (rule P7).
-func (c *Channel) groupSize() int {
-	if c.cfg.Roster != nil && len(c.cfg.Roster.Members) > 0 {
-		return len(c.cfg.Roster.Members)
-	}
-	return c.estimate.N()
 }

@@ -3,6 +3,7 @@ package sds
 import (
 	"crypto/sha256"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/causeway-im/causeway/sds/pace"
@@ -16,6 +17,18 @@ type SendOptions struct {
 	// Ephemeral messages are delivered to whoever is there: they are not stored,
 	// acknowledged or repaired.
 	Ephemeral bool
+	// Replace, if not empty, is what the message is about, at most MaxSubject bytes: it
+	// replaces the last own one about the same. That one is not sent any more, unless
+	// somebody asks for it, and its Receipt says Superseded.
+	Replace string
+	// Withdraw is an id that Replaceable has returned for Replace, if the host knows
+	// that no packet of that message has left and none will: it is taken out of the
+	// log.
+	Withdraw MessageID
+	Priority Priority
+	// Part says that the message is a part of something larger of the host's. The
+	// channel only keeps it, for its receipts.
+	Part bool
 	// ID overrides the dialect's message id. Only for Nim, where ids are the
 	// host's business. In the Nim and JS dialects the host makes sure that an id
 	// was never used before: beyond the window the channel can't tell.
@@ -41,17 +54,32 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 	if o.Ephemeral && c.cfg.Dialect == Nim {
 		return "", fmt.Errorf("sds: %w: Ephemeral: the nim dialect has no such messages", ErrConfig)
 	}
+	if len(o.Replace) > MaxSubject || o.Ephemeral && o.Replace != "" {
+		return "", fmt.Errorf("sds: %w: Replace has %d bytes, at most %d, and an ephemeral message replaces nothing", ErrConfig, len(o.Replace), MaxSubject)
+	}
+	if o.Priority < PriorityLow || o.Priority > PriorityHigh {
+		return "", fmt.Errorf("sds: %w: Priority is %d, must be from %d to %d", ErrConfig, o.Priority, PriorityLow, PriorityHigh)
+	}
+	older := c.subjects[o.Replace]
+	if o.Withdraw != "" {
+		if id, _, ok := c.Replaceable(o.Replace); !ok || id != o.Withdraw {
+			return "", fmt.Errorf("sds: %w: Withdraw: %s can't be withdrawn", ErrConfig, clip(string(o.Withdraw)))
+		}
+	}
 	if o.Ephemeral {
 		return c.sendEphemeral(content), nil
 	}
 	if len(c.outgoing) >= MaxOutgoing && !c.makeRoom() {
 		return "", fmt.Errorf("sds: %w: %d messages that nobody is known to have", ErrOutgoingFull, MaxOutgoing)
 	}
-	entries, complete := c.causalHistory(false)
 	lamport := max(c.cfg.Dialect.floor(now), c.meta.Lamport+1, c.meta.Base+1)
 	if lamport >= MaxLamport {
 		return "", fmt.Errorf("sds: %w: the clock is at its end", ErrLamportRange)
 	}
+	if o.Withdraw != "" {
+		c.withdraw(older)
+	}
+	entries, complete := c.causalHistory(false)
 	id := c.contentID(o.ID, lamport, entries, content)
 	if c.exists(id) {
 		return "", fmt.Errorf("sds: %w: %s", ErrDuplicateContent, id)
@@ -62,7 +90,10 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 	c.nextLamport(now)
 	m := &wire.Message{Dialect: c.cfg.Dialect.wire(), SenderID: c.cfg.Participant, MessageID: id,
 		ChannelID: c.cfg.Channel, Lamport: lamport, HasLamport: true, CausalHistory: entries, Content: content}
-	out := c.track(m, o.Want)
+	if older != nil {
+		c.supersede(older, id, o.Withdraw != "")
+	}
+	out := c.track(m, &o)
 	claim := c.newExtension(complete)
 	c.logOwn(m, out)
 	if c.online {
@@ -72,7 +103,7 @@ func (c *Channel) Send(now Time, content []byte, o SendOptions) (MessageID, erro
 		c.emit(out, m, claim)
 	} else {
 		out.draft, out.entries = content, entries
-		c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, out.record())
+		c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, c.outgoingRecord(out))
 	}
 	return id, nil
 }
@@ -94,14 +125,15 @@ func (c *Channel) contentID(given MessageID, lamport uint64, entries []HistoryEn
 }
 
 // track begins to follow the acknowledgements of an own message.
-func (c *Channel) track(m *wire.Message, want Want) *outgoing {
+func (c *Channel) track(m *wire.Message, opts *SendOptions) *outgoing {
 	c.dropDone()
 	c.meta.Ordinal++
-	o := &outgoing{id: m.MessageID, ordinal: c.meta.Ordinal, lamport: m.Lamport, want: want,
+	o := &outgoing{id: m.MessageID, ordinal: c.meta.Ordinal, lamport: m.Lamport, want: opts.Want, subject: opts.Replace, priority: opts.Priority, part: opts.Part,
 		audience: c.audience, sentAt: c.now, started: c.policyNow(), timer: timer{kind: timerOutgoing, id: m.MessageID}}
 	o.resolveWant(c)
 	c.outgoing[o.id] = o
 	c.outOrder = append(c.outOrder, o)
+	c.about(o)
 	return o
 }
 
@@ -146,8 +178,9 @@ func (c *Channel) emit(o *outgoing, m *wire.Message, e wire.Extension) {
 	e.Sequence = o.sequence
 	if o.want.Kind != WantOne {
 		e.Ask = c.askFor(o)
-		e.HasAsk = len(e.Ask) > 0 || o.want.Kind == WantFraction || o.want.Kind == WantEveryone
-		c.planAsk()
+		e.HasAsk = len(e.Ask) > 0 || c.groupSize() <= smallGroup && o.want.Kind != WantPersons && o.want.Kind != WantStewards
+		e.Census = c.startCensus(o)
+		c.planAsk(c.firstAsk())
 	}
 	m.RepairRequest = c.dueRequests(MaxRequestIDsLegacy)
 	m.Extension = e.Encode()
@@ -155,9 +188,10 @@ func (c *Channel) emit(o *outgoing, m *wire.Message, e wire.Extension) {
 	if c.cfg.Dialect == JS {
 		c.received(m.MessageID) // as @waku/sds does
 	}
-	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, o.record())
+	c.out.Changes.Outgoing = append(c.out.Changes.Outgoing, c.outgoingRecord(o))
 	c.planResend(o)
-	c.send(Packet{Class: ClassContent, ID: o.id, Payload: m.Encode()})
+	c.send(Packet{Class: ClassContent, ID: o.id, Payload: m.Encode(), Priority: o.priority})
+	o.serial = c.serial
 	c.receipt(o)
 }
 
@@ -194,29 +228,78 @@ func (c *Channel) sendEphemeral(content []byte) MessageID {
 func (c *Channel) send(p Packet) {
 	c.serial++
 	p.Serial = c.serial
-	if p.Class == ClassContent || p.Class == ClassResend {
-		c.inflight[p.Serial] = p.ID
+	if p.Class != ClassSync && p.Class != ClassEphemeral && len(c.inflight) < maxInflight {
+		c.inflight[p.Serial] = Packet{Class: p.Class, ID: p.ID}
+		if o := c.outgoing[p.ID]; o != nil && p.Class != ClassRepair {
+			o.pending++
+		}
 	}
 	c.out.Packets = append(c.out.Packets, p)
 }
 
 // Handed says what became of a packet: err is nil if the transport took it, and
-// hint is where its store will have it, if that is known.
+// hint is where its store will have it, if that is known. A packet for which it is
+// not called counts as under way.
 func (c *Channel) Handed(now Time, serial uint64, hint []byte, err error) {
 	c.advance(now)
-	id, ok := c.inflight[serial]
+	p, ok := c.inflight[serial]
 	if !ok {
 		return
 	}
 	delete(c.inflight, serial)
 	if hint != nil {
-		c.SetHint(id, hint)
+		c.SetHint(p.ID, hint)
 	}
-	if o := c.outgoing[id]; o != nil && err == nil && !o.handed {
-		o.handed = true
-		c.raise(o)
-		if o.want.Kind != WantOne && !c.v.ask.set() {
-			c.planAsk() // it was not asked for before it left
+	if err != nil {
+		c.dropped(p)
+	}
+	o := c.outgoing[p.ID]
+	if o == nil || p.Class == ClassRepair {
+		return
+	}
+	o.pending--
+	if err == nil && !o.handed {
+		c.firstHanded(o)
+	}
+}
+
+// firstHanded begins what counts from the moment at which a message left.
+func (c *Channel) firstHanded(o *outgoing) {
+	o.handed = true
+	if o.attempts == 0 && !o.known() && c.policyNow() > o.started {
+		o.started = c.policyNow()
+		c.planResend(o)
+	}
+	if o.census != nil && o.census.stage < censusRested {
+		o.census.askedAt = c.now
+		c.planCensus(o)
+	}
+	c.raise(o)
+	if o.want.Kind != WantOne && !c.v.ask.set() {
+		c.planAsk(c.firstAsk()) // it was not asked for before it left
+	}
+}
+
+// dropped learns that a packet did not leave: what it was to do is still to be
+// done.
+func (c *Channel) dropped(p Packet) {
+	switch p.Class {
+	case ClassRepair:
+		if n := c.nodes[p.ID]; n != nil {
+			n.repaired = 0
+		} else {
+			c.answered.remove(p.ID)
+		}
+	case ClassRequest:
+		c.askedAt = 0
+		for _, id := range slices.Sorted(maps.Keys(c.awaited)) {
+			if a := c.awaited[id]; a.attempts > 0 && c.asksFor(a) {
+				a.attempts, a.steps = a.attempts-1, max(a.steps-1, 0)
+			}
+		}
+	case ClassAck:
+		if c.v.owed = true; c.cfg.Dialect != Nim && !c.v.duty.set() && c.groupSize() <= smallGroup {
+			c.timers.schedule(&c.v.duty, c.now.Add(dutyPeriod))
 		}
 	}
 }
@@ -241,13 +324,16 @@ func (c *Channel) SetHint(id MessageID, hint []byte) {
 
 // planResend sets when o goes out again unless somebody has it by then.
 func (c *Channel) planResend(o *outgoing) {
+	if o.superseded != "" {
+		return
+	}
 	left := c.cfg.UndeliveredAfter - c.policyNow().Sub(o.started)
 	c.timers.schedule(&o.timer, c.now.Add(min(pace.ResendDelay(o.attempts+1, c.random()), max(left, 0))))
 }
 
 // outgoingDue resends a message that nobody is known to have.
 func (c *Channel) outgoingDue(o *outgoing) {
-	if o.known() {
+	if o.known() || o.superseded != "" {
 		return
 	}
 	if c.policyNow().Sub(o.started) >= c.cfg.UndeliveredAfter {
@@ -258,23 +344,58 @@ func (c *Channel) outgoingDue(o *outgoing) {
 		}
 		return
 	}
+	class := ClassResend
+	if !o.handed {
+		if o.pending > 0 { // it waits for its turn: nothing is due yet
+			o.started = c.policyNow()
+			c.planResend(o)
+			return
+		}
+		class = ClassContent // it never left
+	}
 	o.attempts++
-	c.send(Packet{Class: ClassResend, ID: o.id})
+	c.send(Packet{Class: class, ID: o.id, Priority: o.priority})
 	c.planResend(o)
 }
 
-// makeRoom stops tracking the oldest messages that somebody has: several at
-// once, so that the search for them costs little per message.
-func (c *Channel) makeRoom() bool {
-	room := 0
-	for _, o := range c.outOrder {
-		if !o.done && o.known() {
-			c.finish(o)
-			if room++; room == MaxOutgoing/64 {
-				break
-			}
+// Room makes room for so many messages, as Send does for one, so that none of what
+// belongs together fails for want of it. It tells whether there is.
+func (c *Channel) Room(now Time, messages int) bool {
+	c.advance(now)
+	for len(c.outgoing)+messages > MaxOutgoing {
+		if messages > MaxOutgoing || !c.makeRoom() {
+			return false
 		}
+	}
+	return true
+}
+
+// makeRoom stops tracking the oldest messages that somebody has, or else, with
+// DropOldest, the oldest of all: several at once, so that the search for them
+// costs little per message.
+func (c *Channel) makeRoom() bool {
+	room := c.drop((*outgoing).known)
+	if room == 0 && c.cfg.DropOldest {
+		room = c.drop(func(o *outgoing) bool {
+			if o.draft != nil {
+				return false // it has not left yet
+			}
+			o.undelivered = true
+			c.receipt(o)
+			return true
+		})
 	}
 	c.outOrder = slices.DeleteFunc(c.outOrder, func(o *outgoing) bool { return o.done })
 	return room > 0
+}
+
+// drop stops tracking the oldest of those that which is true of.
+func (c *Channel) drop(which func(*outgoing) bool) (dropped int) {
+	for _, o := range c.outOrder {
+		if dropped < MaxOutgoing/64 && !o.done && which(o) {
+			c.finish(o)
+			dropped++
+		}
+	}
+	return dropped
 }

@@ -44,6 +44,8 @@ const (
 	StateLost
 	// StateForgotten: it was dropped to make room and is unknown again.
 	StateForgotten
+	// StateMissing: it is missing, which was reported, and was not given up.
+	StateMissing
 )
 
 // MessageRecord is what is known about one message, without its content.
@@ -76,6 +78,12 @@ type OutgoingRecord struct {
 	Stored bool
 	// Claimed and Undelivered are as in Receipt.
 	Claimed, Undelivered bool
+
+	// Subject is SendOptions.Replace, and Superseded the message that replaced it.
+	Subject    string
+	Superseded MessageID
+	Priority   Priority
+	Part       bool // SendOptions.Part
 
 	SentAt Time
 	// Draft is the content of a message that no packet was made for yet.

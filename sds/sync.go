@@ -25,6 +25,7 @@ type voicing struct {
 	fired    bool          // this interval's sync is sent or was not needed
 	agreed   int           // how many agreed with us in this interval
 	asks     int           // how often we asked
+	census   []byte        // goes with the next sync
 }
 
 func (v *voicing) init() {
@@ -43,6 +44,8 @@ func (c *Channel) voice(n *node) {
 		return
 	}
 	if n.head && !n.voiced && !c.v.quick.set() {
+		c.endRound()
+		c.beginRound()
 		c.timers.schedule(&c.v.quick, c.now.Add(c.suppression()))
 	}
 	if c.groupSize() <= smallGroup && !c.v.duty.set() {
@@ -66,7 +69,7 @@ func (c *Channel) poke() {
 
 // suppression draws a delay after which, in the whole group, only few speak.
 func (c *Channel) suppression() time.Duration {
-	return pace.SuppressionDelay(c.random(), c.groupSize(), c.cfg.RoundTrip)
+	return pace.SuppressionDelay(c.random(), c.groupSize(), c.trip)
 }
 
 // quiet stops the quick acknowledgement when others gave it.
@@ -115,16 +118,25 @@ func (c *Channel) spoken(entries []HistoryEntry, complete bool) {
 func (c *Channel) heed(m *wire.Message, p *peer, e *wire.Extension) {
 	if e.HasFingerprint {
 		c.weigh(p, frontier{m.CausalHistory, e.Fingerprint, e.Base, e.Holes, !c.authenticated})
-		c.compare(m)
+		c.compare(m, p, e)
 	}
-	if e.HasAsk && (len(e.Ask) == 0 || slices.Contains(e.Ask, ShortParticipant(c.cfg.Channel, c.cfg.Participant))) {
-		c.asked(len(e.Ask) > 0)
+	if e.Digest != nil && m.Kind() == wire.Sync {
+		c.compareDigest(p, e.Digest)
+	}
+	if e.Census != nil {
+		c.census(p, m, e.Census)
+	}
+	if e.Want != nil {
+		c.wanted(p, e)
+	}
+	if e.HasAsk && c.mayAsk(p) && (len(e.Ask) == 0 || slices.Contains(e.Ask, ShortParticipant(c.cfg.Channel, c.cfg.Participant))) {
+		c.asked(len(e.Ask) > 0, m.Kind() == wire.Content && c.isLate(m))
 	}
 }
 
 // compare feeds the Trickle: who names the same heads as we do agrees; who
 // lacks some of them that are not new needs to hear of them.
-func (c *Channel) compare(m *wire.Message) {
+func (c *Channel) compare(m *wire.Message, p *peer, e *wire.Extension) {
 	if m.Kind() != wire.Sync {
 		return
 	}
@@ -132,33 +144,90 @@ func (c *Channel) compare(m *wire.Message) {
 	for _, n := range c.heads {
 		if !slices.ContainsFunc(m.CausalHistory, func(e HistoryEntry) bool { return e.MessageID == n.id }) {
 			lacking++
-			if c.now.Sub(n.copied) > 2*c.cfg.RoundTrip {
+			if c.now.Sub(n.copied) > 2*c.trip {
 				c.unsettle()
 				return
 			}
 		}
 	}
-	if lacking == 0 && len(m.CausalHistory) == len(c.heads) {
-		c.v.agreed++
-		c.v.poked = false
-		c.quiet()
+	if lacking > 0 || len(m.CausalHistory) != len(c.heads) {
+		return
 	}
+	if c.differs(p, e) {
+		c.disagree()
+		return
+	}
+	c.v.agreed++
+	c.v.poked = false
+	c.quiet()
+}
+
+// differs tells whether p, who names the same heads as we do, has other messages
+// below them.
+func (c *Channel) differs(p *peer, e *wire.Extension) bool {
+	sum, ok := c.sumAbove(e.Base)
+	if !ok {
+		return false // we can't tell
+	}
+	for _, short := range e.Holes {
+		if n := c.byShortID(short); n != nil && !n.foreign && n.lamport > e.Base {
+			sum.Sub(n.leaf)
+		}
+	}
+	return sum.Fingerprint(p.id, c.cfg.Channel, e.Base) != e.Fingerprint
+}
+
+// disagree acts on a difference: what was given up is asked for once more, as
+// somebody may have it, and a digest tells the rest.
+func (c *Channel) disagree() {
+	if c.now < c.digest.restTo {
+		return
+	}
+	if len(c.notForMe) > 0 {
+		return // most likely that is what differs
+	}
+	if len(c.skipped) == 0 {
+		c.unsettle()
+		c.seek(0)
+		return
+	}
+	c.restDigest()
+	for _, a := range c.skipOrder {
+		if c.skipped[a.id] == a && a.cold() {
+			c.plan(a)
+		}
+	}
+}
+
+// mayAsk tells whether p may make us acknowledge: a member, and not too often. What
+// it asks for beyond that comes in our own time.
+func (c *Channel) mayAsk(p *peer) bool {
+	until := max(p.asksUntil, c.now)
+	if !c.counts(p.id) || until.Sub(c.now) >= askBurst*askEvery {
+		return false
+	}
+	p.asksUntil = until.Add(askEvery)
+	return true
 }
 
 // asked makes us report soon. Who was named reports although nothing is new:
 // its last report was lost.
-func (c *Channel) asked(named bool) {
+func (c *Channel) asked(named, late bool) {
 	if c.cfg.Dialect == Nim || c.groupSize() > smallGroup && !named {
 		return
 	}
 	if named {
-		if c.now.Sub(c.v.spoke) < c.cfg.RoundTrip {
+		if c.now.Sub(c.v.spoke) < c.trip*4/10 {
 			return
 		}
 		c.v.owed = true
 	}
 	if c.v.owed {
-		at := c.now.Add(time.Duration(c.random() * float64(2*c.cfg.RoundTrip)))
+		spread := 0.35
+		if named || late { // few are
+			spread = 0.1
+		}
+		at := c.now.Add(time.Duration(c.random() * spread * float64(c.trip)))
 		if !c.v.duty.set() || c.v.duty.at > at {
 			c.timers.schedule(&c.v.duty, at)
 		}
@@ -174,7 +243,7 @@ func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
 	if requests == nil {
 		requests = c.dueRequests(c.maxRequests())
 	}
-	if len(entries) == 0 && len(requests) == 0 && !c.v.greets {
+	if len(entries) == 0 && len(requests) == 0 && !c.v.greets && c.v.census == nil {
 		return
 	}
 	c.v.greets = false
@@ -185,14 +254,21 @@ func (c *Channel) sendSync(class Class, requests []HistoryEntry, ask []uint32) {
 	if ask != nil {
 		ext.Ask, ext.HasAsk = ask, true
 	}
+	ext.Census = c.v.census
+	c.attachDigest(&ext)
+	if class == ClassRequest {
+		c.attachWant(&ext)
+	}
 	m.Extension = ext.Encode()
 	c.attachFilter(&m)
 	c.spoken(entries, complete)
+	c.countSync()
 	c.send(Packet{Class: class, ID: m.MessageID, Payload: m.Encode()})
 }
 
 func (c *Channel) newExtension(complete bool) wire.Extension {
 	e := wire.Extension{Version: ExtensionVersion, Incarnation: c.meta.Incarnation}
+	c.describe(&e)
 	c.claim(&e, complete)
 	return e
 }
@@ -241,14 +317,34 @@ func (c *Channel) trickleDue() {
 // those that it did not hear, up to 32 at a time. (A census will ask large groups
 // for less.)
 
-func (c *Channel) planAsk() {
+func (c *Channel) planAsk(first time.Duration) {
 	if c.cfg.Dialect == Nim {
 		return
 	}
 	c.v.asks = 0
-	if !c.v.ask.set() || c.v.ask.at > c.now.Add(askAfter) {
-		c.timers.schedule(&c.v.ask, c.now.Add(pace.Jitter(askAfter, c.random())))
+	if !c.v.ask.set() || c.v.ask.at > c.now.Add(first) {
+		if first >= askAfter {
+			first = pace.Jitter(first, c.random())
+		}
+		c.timers.schedule(&c.v.ask, c.now.Add(first))
 	}
+}
+
+// firstAsk is when to name those that did not answer a new message: in a small
+// group when all should have. In a large one a census asks first.
+func (c *Channel) firstAsk() time.Duration {
+	if c.groupSize() <= smallGroup {
+		return c.trip * 5 / 4
+	}
+	return askLarge
+}
+
+// nextAsk is when to name them again after somebody was heard: asking helps.
+func (c *Channel) nextAsk() time.Duration {
+	if c.groupSize() > smallGroup {
+		return askLarge // each question has 32 answers, for all to hear
+	}
+	return askAfter
 }
 
 func (c *Channel) askDue() {
@@ -258,7 +354,10 @@ func (c *Channel) askDue() {
 	}
 	c.sendSync(ClassSync, nil, unheard)
 	c.v.asks++
-	wait := min(askAfter<<min(c.v.asks, 8), askMax)
+	wait := min(c.nextAsk()<<min(c.v.asks-1, 8)*2, askMax)
+	if c.v.asks == 1 && c.groupSize() <= smallGroup {
+		wait = c.trip / 2 // the answers may have been lost, or the question
+	}
 	if wait > askPresent && c.lacksPresent() {
 		wait = askPresent
 	}
@@ -281,7 +380,7 @@ func (c *Channel) lacksPresent() bool {
 
 // awaits tells whether o's sender still collects acknowledgements.
 func (o *outgoing) awaits() bool {
-	return !o.done && (o.handed || o.known()) && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
+	return !o.done && o.superseded == "" && (o.handed || o.known()) && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
 }
 
 // lacks tells whether we wait for p to acknowledge something.
@@ -326,8 +425,8 @@ func (c *Channel) unheard() []uint32 {
 	}
 	var lacking personSet
 	for _, o := range c.outOrder {
-		if !o.awaits() {
-			continue
+		if !o.awaits() || o.want.Kind == WantFraction && o.audience.count >= smallGroup {
+			continue // or a census asks
 		}
 		wanted := o.audience.members
 		switch o.want.Kind {

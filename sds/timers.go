@@ -14,6 +14,11 @@ const (
 	timerDuty                          // our own acknowledgement in a small group
 	timerTrickle                       // the next sync of a quiet channel
 	timerAsk                           // asking those that were not heard
+	timerLoss                          // numbers that stayed away
+	timerDigest                        // a sync with a digest
+	timerWant                          // asking by short id
+	timerReport                        // our part of a census
+	timerCensus                        // what is next in a census of ours
 )
 
 type timer struct {

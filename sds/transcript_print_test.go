@@ -2,6 +2,7 @@ package sds_test
 
 import (
 	"fmt"
+	"math/bits"
 	"slices"
 	"strings"
 
@@ -9,6 +10,8 @@ import (
 
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/bloom"
+	"github.com/causeway-im/causeway/sds/pace"
+	"github.com/causeway-im/causeway/sds/sketch"
 	"github.com/causeway-im/causeway/sds/wire"
 )
 
@@ -35,6 +38,7 @@ func (w *world) tell(h *host, r sds.Ready) {
 		w.delivery(h, d)
 	}
 	w.gaps(h, r.Gaps)
+	w.losses(h, r.Losses)
 	for _, p := range r.Packets {
 		if p.Payload == nil {
 			w.say(h.name, "packet %s %s", p.Class, w.name(p.ID))
@@ -48,6 +52,65 @@ func (w *world) tell(h *host, r sds.Ready) {
 		if receipt.Level > sds.LevelQueued || receipt.Undelivered {
 			w.say(h.name, "receipt %s", w.receipt(receipt))
 		}
+	}
+}
+
+// tellBriefly counts what one of many does.
+func (w *world) tellBriefly(r sds.Ready) {
+	for _, d := range r.Deliveries {
+		w.note("delivered " + w.name(d.ID))
+	}
+	for _, p := range r.Packets {
+		if p.Payload == nil {
+			w.note(fmt.Sprintf("packet %s %s", p.Class, w.name(p.ID)))
+			continue
+		}
+		m, err := wire.Decode(p.Payload)
+		if err != nil {
+			continue
+		}
+		w.name(m.MessageID)
+		e, _ := wire.ParseExtension(m.Extension)
+		line := "packet " + p.Class.String()
+		if len(m.RepairRequest) > 0 {
+			line += fmt.Sprintf(" requests [%s]", w.entries(m.RepairRequest))
+		}
+		w.note(line + w.extras(&e))
+	}
+}
+
+// note counts what somebody of many did.
+func (w *world) note(what string) {
+	i := slices.IndexFunc(w.tally, func(t tallied) bool { return t.what == what })
+	if i < 0 {
+		i = len(w.tally)
+		w.tally = append(w.tally, tallied{what: what, first: w.now})
+	}
+	w.tally[i].count++
+	w.tally[i].last = w.now
+}
+
+// flush says what was counted.
+func (w *world) flush() {
+	for _, t := range w.tally {
+		first, last := t.first.Sub(start).Milliseconds(), t.last.Sub(start).Milliseconds()
+		w.plain("%d.%03d … %d.%03d group: %d × %s", first/1000, first%1000, last/1000, last%1000, t.count, t.what)
+	}
+	w.tally = nil
+}
+
+// losses prints losses: by number, and how many a digest shows.
+func (w *world) losses(h *host, losses []sds.Loss) {
+	short := 0
+	for _, l := range losses {
+		if l.Sequence != 0 {
+			w.say(h.name, "lost no. %d of %s", l.Sequence, l.Sender)
+		} else {
+			short++
+		}
+	}
+	if short > 0 {
+		w.say(h.name, "lost %d of a digest", short)
 	}
 }
 
@@ -131,7 +194,70 @@ func (w *world) packet(who string, class sds.Class, m *wire.Message, size int) {
 	if err == nil && e.HasAsk {
 		line += " asks " + w.asked(e.Ask)
 	}
+	if err == nil {
+		line += w.extras(&e)
+	}
 	w.say(who, "%s", line)
+}
+
+// extras prints digest, want, census and claims about the group.
+func (w *world) extras(e *wire.Extension) string {
+	since := func(lamport uint64) int64 { return int64(lamport) - int64(w.lamport(w.dialect, start)) }
+	line := ""
+	if e.Digest != nil {
+		if d, err := sketch.Parse(e.Digest); err == nil {
+			line += fmt.Sprintf(" digest of %d in +%d … +%d (%d symbols)", d.Messages, since(d.From), since(d.To)-1, len(d.Symbols))
+		}
+	}
+	if len(e.Want) > 0 {
+		line += fmt.Sprintf(" wants %s in +%d … +%d", w.wanted(e), since(e.WantFrom), since(e.WantTo)-1)
+	}
+	if x, ok := wire.ParseCensus(e.Census); ok && e.Census != nil {
+		line += w.census(&x)
+	}
+	if e.GroupSize > 0 {
+		line += fmt.Sprintf(" group of %d", pace.DecodeGroupSize(e.GroupSize))
+	}
+	if e.RoundTrip > 0 {
+		line += fmt.Sprintf(" round trip %v", pace.DecodeRoundTrip(e.RoundTrip))
+	}
+	return line
+}
+
+// wanted names what short ids of a range stand for.
+func (w *world) wanted(e *wire.Extension) string {
+	key := sketch.NewKey([]byte(channel), e.WantFrom, e.WantTo)
+	var ids []sds.MessageID
+	for _, short := range e.Want {
+		for id := range w.names {
+			if key.ShortID(string(id)) == short {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return some(w.byAppearance(ids))
+}
+
+func (w *world) census(x *wire.Census) string {
+	line := ""
+	if x.Asks {
+		line += fmt.Sprintf(" census of %d", x.Size)
+		if x.Subject != 0 {
+			line += fmt.Sprintf(" about [%s]", w.holes([]uint64{x.Subject}))
+		}
+		line += fmt.Sprintf(", sample of [%s]", w.holes([]uint64{x.Seed}))
+	}
+	if x.Map != nil {
+		heard := 0
+		for _, b := range x.Map {
+			heard += bits.OnesCount8(b)
+		}
+		line += fmt.Sprintf(", heard %d", heard)
+	}
+	if len(x.Reports) > 0 {
+		line += fmt.Sprintf(" reports [%s]", w.holes(x.Reports))
+	}
+	return line
 }
 
 func (w *world) entries(list []wire.HistoryEntry) string {
@@ -221,12 +347,23 @@ func (w *world) receipt(r sds.Receipt) string {
 	if r.Undelivered {
 		line += ", undelivered"
 	}
+	if e := r.Estimate; e.Sample > 0 && r.Of > 31 { // else the sample is everybody
+		line += fmt.Sprintf(", %d of %d asked: %.0f–%.0f %%", e.Heard, e.Sample, 100*e.Low, 100*e.High)
+	}
+	if r.Estimate.Verdict != sds.Undecided {
+		line += ", " + r.Estimate.Verdict.String()
+	}
 	return line
 }
 
 func (w *world) receiptOf(h *host, id sds.MessageID) {
 	if r, ok := h.ch.Receipt(id); ok {
-		w.plain("%s", w.receipt(r))
+		line := w.receipt(r)
+		if len(r.Persons) > 12 {
+			r.Persons = nil // they are many
+			line = w.receipt(r)
+		}
+		w.plain("%s, %d heard lately", line, r.Present)
 		return
 	}
 	w.plain("%s is no longer tracked", w.name(id))

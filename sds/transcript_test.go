@@ -34,6 +34,7 @@ import (
 //	    steward=bob
 //	    ahead=2h         how far their clocks are ahead of the true one
 //	    gap=30s lost=24h undelivered=10m window=10000 filter=always
+//	    trip=1s          the round trip that they are told
 //	join dave            a new member; base=300ms is its join point (default now;
 //	                     0 for all history); options as for new
 //	send alice text      as=m1, want=one|most|everyone|stewards|bob, id=0x12,
@@ -41,6 +42,8 @@ import (
 //	run 10s              time passes, packets take 100 ms
 //	lose m1 to=bob       loses what is a message's name or a class of packets;
 //	                     also from=alice; the next copy, or times=all
+//	group 97             as many more, p1 … p97, whose lines are counted; p1..p9 stands
+//	                     for nine of them after cut, mend, offline, online
 //	cut bob              nothing reaches bob or comes from him, and he can't know
 //	mend bob             ends that, and what lose said about him
 //	offline, online bob  the same, and he knows
@@ -97,6 +100,7 @@ func (w *world) block(t *testing.T, d *datadriven.TestData) string {
 		}
 		a, before := newArgs(w, line, list), len(w.said)
 		do(w, a)
+		w.flush()
 		w.show(before, a.list("only"))
 	}
 	said := w.said
@@ -108,15 +112,20 @@ func (w *world) block(t *testing.T, d *datadriven.TestData) string {
 }
 
 var commands = map[string]func(*world, *args){
-	"new":     (*world).create,
-	"join":    (*world).create,
-	"send":    (*world).send,
-	"run":     func(w *world, a *args) { w.run(a.duration(a.pos(0))) },
-	"lose":    (*world).lose,
-	"cut":     func(w *world, a *args) { a.host(0).cut = true },
+	"new":   (*world).create,
+	"join":  (*world).create,
+	"group": (*world).crowd,
+	"send":  (*world).send,
+	"run":   func(w *world, a *args) { w.run(a.duration(a.pos(0))) },
+	"lose":  (*world).lose,
+	"cut": func(w *world, a *args) {
+		for _, h := range a.hosts(0) {
+			h.cut = true
+		}
+	},
 	"mend":    (*world).mend,
-	"offline": func(w *world, a *args) { w.connect(a.host(0), false) },
-	"online":  func(w *world, a *args) { w.connect(a.host(0), true) },
+	"offline": func(w *world, a *args) { w.connect(a, false) },
+	"online":  func(w *world, a *args) { w.connect(a, true) },
 	"deliver": (*world).deliver,
 	"inject":  (*world).inject,
 	"restart": (*world).restart,
@@ -157,7 +166,7 @@ func (w *world) create(a *args) {
 		h.cfg = sds.Config{Channel: channel, Participant: sds.ParticipantID(h.name), Seed: uint64(len(w.hosts) + 1),
 			Dialect: w.dialect, Roster: w.rosterNow(), Steward: slices.Contains(a.list("steward"), h.name),
 			Window: a.number("window"), AlwaysFilter: a.get("filter", "") == "always",
-			GapAfter: a.optional("gap"), LostAfter: a.optional("lost"), UndeliveredAfter: a.optional("undelivered")}
+			RoundTrip: a.optional("trip"), GapAfter: a.optional("gap"), LostAfter: a.optional("lost"), UndeliveredAfter: a.optional("undelivered")}
 		if name := a.get("dialect", ""); name != "" {
 			h.cfg.Dialect = a.dialect(name)
 			w.dialect = h.cfg.Dialect
@@ -174,11 +183,41 @@ func (w *world) create(a *args) {
 		w.open(h, sds.State{})
 		w.hosts = append(w.hosts, h)
 	}
-	if a.name == "join" && !w.noRoster {
-		for _, h := range w.hosts {
-			h.cfg.Roster = w.rosterNow()
-			h.ch.SetRoster(h.cfg.Roster)
-		}
+	if a.name == "join" {
+		w.tellRoster()
+	}
+}
+
+// tellRoster tells everybody who belongs to the group.
+func (w *world) tellRoster() {
+	if w.noRoster {
+		return
+	}
+	r := sds.ShareRoster(*w.rosterNow())
+	for _, h := range w.hosts {
+		h.cfg.Roster = r
+		h.ch.SetRoster(r)
+	}
+}
+
+// crowd makes many members at once.
+func (w *world) crowd(a *args) {
+	n, err := strconv.Atoi(a.pos(0))
+	if err != nil {
+		a.fail("%v", err)
+	}
+	for i := range n {
+		h := newHost(fmt.Sprintf("p%d", i+1))
+		h.quiet = true
+		w.roster[sds.ParticipantID(h.name)] = sds.PersonID(h.name)
+		h.cfg = sds.Config{Channel: channel, Participant: sds.ParticipantID(h.name), Seed: uint64(len(w.hosts) + 1),
+			Dialect: w.dialect, RoundTrip: a.optional("trip")}
+		w.open(h, sds.State{})
+		w.hosts = append(w.hosts, h)
+	}
+	w.tellRoster()
+	for _, h := range w.hosts {
+		w.handle(h)
 	}
 }
 
@@ -240,15 +279,18 @@ func (w *world) lose(a *args) {
 
 // mend ends cut, and the losses of a member.
 func (w *world) mend(a *args) {
-	h := a.host(0)
-	h.cut = false
-	w.rules = slices.DeleteFunc(w.rules, func(r *rule) bool { return r.to == h.name || r.from == h.name })
+	for _, h := range a.hosts(0) {
+		h.cut = false
+		w.rules = slices.DeleteFunc(w.rules, func(r *rule) bool { return r.to == h.name || r.from == h.name })
+	}
 }
 
-func (w *world) connect(h *host, online bool) {
-	h.online = online
-	h.ch.SetOnline(w.clock(h), online)
-	w.handle(h)
+func (w *world) connect(a *args, online bool) {
+	for _, h := range a.hosts(0) {
+		h.online = online
+		h.ch.SetOnline(w.clock(h), online)
+		w.handle(h)
+	}
 }
 
 func (w *world) deliver(a *args) {
@@ -336,6 +378,16 @@ func (a *args) pos(i int) string {
 }
 
 func (a *args) host(i int) *host { return a.w.find(a.pos(i)) }
+
+// hosts are one member, or those of a group from one to another.
+func (a *args) hosts(i int) []*host {
+	first, last, ok := strings.Cut(a.pos(i), "..")
+	if !ok {
+		return []*host{a.host(i)}
+	}
+	from, to := slices.Index(a.w.hosts, a.w.find(first)), slices.Index(a.w.hosts, a.w.find(last))
+	return a.w.hosts[from : to+1]
+}
 
 // has tells whether a word without a value is among the arguments.
 func (a *args) has(word string) bool { return slices.Contains(a.positional, word) }

@@ -38,6 +38,14 @@ type world struct {
 	bytes map[sds.MessageID][]byte
 	count map[string]int
 	said  []string
+	tally []tallied // what many did since the command began
+}
+
+// tallied is something that quiet members did.
+type tallied struct {
+	what        string
+	count       int
+	first, last sds.Time
 }
 
 // host drives one Channel and keeps what a host must keep.
@@ -50,6 +58,7 @@ type host struct {
 	lookups []sds.MessageID
 
 	online, cut, broken, slow bool
+	quiet                     bool          // its lines are counted
 	ahead                     time.Duration // its clock
 
 	// What it was promised: the harness fails a transcript that breaks it.
@@ -142,7 +151,11 @@ func (w *world) handle(h *host) {
 			}
 		}
 		h.state.Apply(r.Changes)
-		w.tell(h, r)
+		if h.quiet {
+			w.tellBriefly(r)
+		} else {
+			w.tell(h, r)
+		}
 		w.check(h, r)
 		h.ch.Advance()
 		for _, p := range r.Packets {
@@ -230,7 +243,11 @@ func (w *world) arrive(c copied) {
 			continue
 		}
 		r.left--
-		w.say(c.to.name, "loses %s", w.name(m.MessageID))
+		if c.to.quiet {
+			w.note("loses " + w.name(m.MessageID))
+		} else {
+			w.say(c.to.name, "loses %s", w.name(m.MessageID))
+		}
 		return
 	}
 	w.receive(c.to, c.payload, sds.Origin{})

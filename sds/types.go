@@ -101,9 +101,10 @@ func (c Class) String() string {
 // Packet is something to broadcast.
 type Packet struct {
 	// Serial numbers the packets of this Channel value, for Handed.
-	Serial uint64
-	Class  Class
-	ID     MessageID
+	Serial   uint64
+	Class    Class
+	ID       MessageID
+	Priority Priority // of content and its resends
 	// Payload is the encoded message. It is nil for a message that the host has
 	// stored under ID: the stored bytes go out again, in a fresh envelope.
 	Payload []byte

@@ -18,8 +18,10 @@ import (
 //
 //   - a receipt that counts a person whom no packet that came proved to have the
 //     message is a violation, even if it is true by chance;
-//   - a receipt that does not count whom a mention, or a frontier that can be
-//     checked, proves to have it is one too.
+//   - a receipt that does not count whom a mention, a report of a census, or a
+//     frontier that can be checked, proves to have it is one too;
+//   - so is a verdict "yes" of a group that was asked as a whole without enough
+//     persons who are counted, and any other one with them.
 //
 // Violations go to the group's Checker.
 type Model struct {
@@ -217,10 +219,31 @@ func (o *Model) receipt(m *Member, r sds.Receipt) {
 	if everybody := r.Of > 0 && r.Seen == r.Of; everybody != (r.Level == sds.LevelEveryone) {
 		o.g.Check.violated("member %d: level of %s is %v with %d of %d", m.Index, r.ID, r.Level, r.Seen, r.Of)
 	}
+	o.verdict(m, r)
 	if r.Undelivered && r.Seen > 0 {
 		o.g.Check.violated("member %d: %s is undelivered, and %d have it", m.Index, r.ID, r.Seen)
 	}
 }
+
+// verdict checks the answer to "have enough of them got it?" in a group that was
+// asked as a whole (spec R124 R125): samples may err.
+func (o *Model) verdict(m *Member, r sds.Receipt) {
+	out, e := m.State.Outgoing[r.ID], r.Estimate
+	if e.Sample > r.Of || e.Heard > min(e.Sample, r.Seen) || e.Low > e.High || r.Present > r.Of {
+		o.g.Check.violated("member %d: the receipt of %s contradicts itself: %+v", m.Index, r.ID, r)
+	}
+	share := map[sds.WantKind]float64{sds.WantFraction: out.Want.Fraction, sds.WantEveryone: 1}[out.Want.Kind]
+	if out.ID == "" || share == 0 || m.cfg.Dialect == sds.Nim || r.Of == 0 || r.Of > asksAll || r.Level < sds.LevelSent {
+		return
+	}
+	enough := float64(r.Seen) >= share*float64(r.Of)-1e-9
+	if yes := e.Verdict == sds.Yes; yes != enough || yes != (r.Level >= sds.LevelReached) {
+		o.g.Check.violated("member %d: %d of %d have %s, %v is wanted, the verdict is %v and the level %v", m.Index, r.Seen, r.Of, r.ID, share, e.Verdict, r.Level)
+	}
+}
+
+// asksAll is up to how many a census asks all.
+const asksAll = 80
 
 // Counted returns how many persons are known to a member to have its message,
 // and the highest level that it reported.

@@ -31,6 +31,7 @@ func (o *Model) packet(m *Member, class sds.Class, msg *wire.Message, before int
 		o.g.Check.violated("member %d: made an extension that can't be read: %v", m.Index, err)
 		return
 	}
+	o.reported(m, msg)
 	history := named(msg)
 	if !slices.IsSortedFunc(history, o.byPlace) {
 		o.g.Check.violated("member %d: %s names %q out of order", m.Index, msg.MessageID, history)
@@ -144,6 +145,31 @@ func (o *Model) claimed(m *Member, msg *wire.Message, e *wire.Extension, before,
 	return -1
 }
 
+// reports returns the messages that a packet reports on in a census.
+func (o *Model) reports(msg *wire.Message) []sds.MessageID {
+	e, err := wire.ParseExtension(msg.Extension)
+	if err != nil || e.Census == nil {
+		return nil
+	}
+	x, _ := wire.ParseCensus(e.Census)
+	var ids []sds.MessageID
+	for id := range o.msgs {
+		if slices.Contains(x.Reports, sds.ShortID(ChannelID, id)) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// reported checks that a member reports on what it has (spec R59 R122).
+func (o *Model) reported(m *Member, msg *wire.Message) {
+	for _, id := range o.reports(msg) {
+		if !o.g.Check.holds[m.Index][id] {
+			o.g.Check.violated("member %d: reports on %s, which it does not have", m.Index, id)
+		}
+	}
+}
+
 // reaching notes what a packet proves to the member that is about to get it.
 func (o *Model) reaching(m *Member, msg *wire.Message, origin sds.Origin) {
 	me := o.members[m.Index]
@@ -154,7 +180,7 @@ func (o *Model) reaching(m *Member, msg *wire.Message, origin sds.Origin) {
 	if from == nil || from == m {
 		return
 	}
-	for _, id := range named(msg) {
+	for _, id := range append(named(msg), o.reports(msg)...) {
 		o.mayKnow(m, id, from)
 	}
 	if c := o.claims[msg.MessageID]; c != nil {
@@ -195,6 +221,9 @@ func (o *Model) reached(m *Member, msg *wire.Message, err error) {
 	}
 	for _, id := range named(msg) {
 		o.mustCount(m, id, from, msg, "names it")
+	}
+	for _, id := range o.reports(msg) {
+		o.mustCount(m, id, from, msg, "reports on it")
 	}
 	if o.forgets(m) {
 		return

@@ -11,8 +11,8 @@ import (
 	"github.com/causeway-im/causeway/sds"
 )
 
-// ErrInvalid: a Batch breaks a rule of this package, which is a mistake in the
-// program. Nothing was written.
+// ErrInvalid: a Batch, or what is written inside it, breaks a rule of this package,
+// which is a mistake in the program. Nothing was written.
 var ErrInvalid = errors.New("invalid batch")
 
 // check finds what is wrong with a batch by itself. Numbers that databases sort
@@ -50,6 +50,14 @@ func check(b *Batch) error {
 func checkFollows(events []Event, newest Cursor) error {
 	if len(events) > 0 && events[0].Cursor <= newest {
 		return fmt.Errorf("store: %w: event %d after event %d", ErrInvalid, events[0].Cursor, newest)
+	}
+	return nil
+}
+
+// checkMany refuses what no entry can stand for.
+func checkMany(n int) error {
+	if n < 1 || n > MaxMany {
+		return fmt.Errorf("store: %w: an entry for %d things, must be 1 to %d", ErrInvalid, n, MaxMany)
 	}
 	return nil
 }

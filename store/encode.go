@@ -17,6 +17,9 @@ import (
 // older ones.
 const recordVersion = 1
 
+// outgoingVersion is that of own messages, which have more fields since.
+const outgoingVersion = 2
+
 type encoder []byte
 
 func newEncoder(size int) encoder { return append(make(encoder, 0, size), recordVersion) }
@@ -59,15 +62,19 @@ func encodeStrings[T ~string](e *encoder, list []T) {
 // decoder reads what an encoder wrote. After the first thing that doesn't fit,
 // all values are zero and ok says so.
 type decoder struct {
-	b   []byte
-	bad bool
+	version byte
+	b       []byte
+	bad     bool
 }
 
-func newDecoder(b []byte) *decoder {
-	if len(b) == 0 || b[0] != recordVersion {
+func newDecoder(b []byte) *decoder { return newDecoderTo(recordVersion, b) }
+
+// newDecoderTo reads a record of a version up to newest.
+func newDecoderTo(newest byte, b []byte) *decoder {
+	if len(b) == 0 || b[0] == 0 || b[0] > newest {
 		return &decoder{bad: true}
 	}
-	return &decoder{b: b[1:]}
+	return &decoder{version: b[0], b: b[1:]}
 }
 
 // ok tells whether everything was read and nothing is left.
@@ -204,28 +211,37 @@ func decodeMessage(m *sds.MessageRecord, b []byte) (ok bool) {
 
 // encodeOutgoing leaves out id, Done and the audience.
 func encodeOutgoing(r *sds.OutgoingRecord) []byte {
-	e := newEncoder(64 + len(r.Draft))
+	e := append(make(encoder, 0, 64+len(r.Draft)), outgoingVersion)
 	e.uint(uint64(r.Want.Kind))
 	e.uint(math.Float64bits(r.Want.Fraction))
 	encodeStrings(&e, r.Want.Persons)
 	e.uint(uint64(r.Level))
-	e.flags(r.Handed, r.Stored, r.Claimed, r.Undelivered)
+	e.flags(r.Handed, r.Stored, r.Claimed, r.Undelivered, r.Part)
 	e.int(int64(r.SentAt))
 	e.uint(r.Sequence)
 	e.bytes(r.Draft)
+	encodeString(&e, r.Subject)
+	encodeString(&e, r.Superseded)
+	e.int(int64(r.Priority))
 	return e
 }
 
 func decodeOutgoing(r *sds.OutgoingRecord, b []byte) (ok bool) {
-	d := newDecoder(b)
+	d := newDecoderTo(outgoingVersion, b)
 	kind := d.uint()
 	r.Want = sds.Want{Kind: sds.WantKind(kind), Fraction: math.Float64frombits(d.uint()), Persons: decodeStrings[sds.PersonID](d)}
 	level := d.uint()
 	r.Level = sds.Level(level)
-	d.flags(&r.Handed, &r.Stored, &r.Claimed, &r.Undelivered)
+	d.flags(&r.Handed, &r.Stored, &r.Claimed, &r.Undelivered, &r.Part)
 	r.SentAt, r.Sequence = sds.Time(d.int()), d.uint()
 	r.Draft = d.bytes()
-	return d.ok() && max(kind, level) <= math.MaxUint8
+	if d.version < outgoingVersion {
+		return d.ok() && max(kind, level) <= math.MaxUint8
+	}
+	r.Subject, r.Superseded = decodeString[string](d), decodeString[sds.MessageID](d)
+	priority := d.int()
+	r.Priority = sds.Priority(priority)
+	return d.ok() && max(kind, level) <= math.MaxUint8 && int64(r.Priority) == priority
 }
 
 // encodeGap leaves out the id.
@@ -323,6 +339,7 @@ func decodeSet(d *decoder, limit number) numberSet {
 		}
 		if k := len(s); k > 0 && 64*uint64(k)-uint64(bits.LeadingZeros64(s[k-1])) > uint64(limit) {
 			d.fail()
+			return nil
 		}
 	default:
 		d.fail()

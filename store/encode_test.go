@@ -35,6 +35,8 @@ func fill(v reflect.Value, n *uint64) {
 		v.SetString(fmt.Sprint("string ", *n, "\x00\xff"))
 	case reflect.Float64:
 		v.SetFloat(1 / float64(*n))
+	case reflect.Int8:
+		v.SetInt(-int64(*n % 100))
 	case reflect.Int64:
 		v.SetInt(-1<<62 - int64(*n))
 	case reflect.Uint64:
@@ -52,6 +54,22 @@ func filled[T any]() (v T) {
 	var n uint64
 	fill(reflect.ValueOf(&v).Elem(), &n)
 	return v
+}
+
+// A record of version 1 is read: want 2 of "b", level 3, handed and claimed, sent
+// at 5, sequence 6, draft "hi".
+func TestOlderOutgoing(t *testing.T) {
+	var r sds.OutgoingRecord
+	old := []byte("\x01\x02\x00\x01\x01b\x03\x05\x0a\x06\x03hi")
+	want := sds.OutgoingRecord{Want: sds.Persons("b"), Level: 3, Handed: true, Claimed: true, SentAt: 5, Sequence: 6, Draft: []byte("hi")}
+	if !decodeOutgoing(&r, old) || !reflect.DeepEqual(r, want) {
+		t.Errorf("got %+v", r)
+	}
+	for _, version := range []byte{0, 3} {
+		if old[0] = version; decodeOutgoing(&r, old) {
+			t.Errorf("version %d was read", version)
+		}
+	}
 }
 
 // TestEveryFieldIsKept fails when a record of package sds gets a field that is

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/causeway-im/causeway/sds"
@@ -38,8 +39,8 @@ func NewMemory() *Memory {
 }
 
 type memoryJournal struct {
-	first   uint64 // sequence number of entries[0]
-	entries [][]byte
+	last    uint64 // number given
+	entries []Entry
 }
 
 // Epoch implements Store.
@@ -69,7 +70,8 @@ func (s *Memory) Commit(ctx context.Context, b *Batch) error {
 		return err
 	}
 	// Whatever may fail comes first: what follows can't, so nothing is undone.
-	var tx memoryTx
+	tx := memoryTx{s: s, values: s.dropped(b)}
+	maps.Copy(tx.values, b.Values)
 	if b.Inside != nil {
 		if err := b.Inside(&tx); err != nil {
 			return fmt.Errorf("store: commit: %w", err)
@@ -81,10 +83,47 @@ func (s *Memory) Commit(ctx context.Context, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.apply(b)
-	for _, e := range tx.entries {
-		s.journal(e.journal).entries = append(s.journal(e.journal).entries, e.data)
-	}
+	tx.apply()
 	return nil
+}
+
+// Write implements Store. Tx.SQL is nil.
+func (s *Memory) Write(ctx context.Context, f func(Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	tx := memoryTx{s: s}
+	if err := f(&tx); err != nil {
+		return fmt.Errorf("store: write: %w", err)
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tx.apply()
+	return nil
+}
+
+// dropped returns the values that go with channels, as nil.
+func (s *Memory) dropped(b *Batch) map[string][]byte {
+	values := map[string][]byte{}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for i := range b.Channels {
+		if !b.Channels[i].Drop {
+			continue
+		}
+		prefix := channelPrefix(b.Channels[i].Channel)
+		for key := range s.values {
+			if strings.HasPrefix(key, prefix) {
+				values[key] = nil
+			}
+		}
+	}
+	return values
 }
 
 func (s *Memory) admit(b *Batch) error {
@@ -96,28 +135,85 @@ func (s *Memory) admit(b *Batch) error {
 	return checkFollows(b.Events, s.newest)
 }
 
-// memoryTx collects what Inside appends.
-type memoryTx struct{ entries []memoryEntry }
-
-type memoryEntry struct {
-	journal string
-	data    []byte
+// memoryTx collects what is to be written.
+type memoryTx struct {
+	s       *Memory
+	changes []func()          // of journals, in order
+	values  map[string][]byte // nil deletes
 }
 
-func (t *memoryTx) Append(journal string, data []byte) error {
-	t.entries = append(t.entries, memoryEntry{journal, orNil(slices.Clone(data))})
+func (t *memoryTx) Append(journal string, data []byte) error { return t.AppendMany(journal, 1, data) }
+
+func (t *memoryTx) AppendMany(journal string, n int, data []byte) error {
+	if err := checkMany(n); err != nil {
+		return err
+	}
+	data = orNil(slices.Clone(data))
+	t.changes = append(t.changes, func() {
+		j := t.s.journal(journal)
+		j.last += uint64(n)
+		j.entries = append(j.entries, Entry{Seq: j.last, Data: data})
+	})
+	return nil
+}
+
+func (t *memoryTx) Forget(journal string, first, last uint64) error {
+	t.changes = append(t.changes, func() {
+		j := t.s.journal(journal)
+		j.entries = slices.DeleteFunc(j.entries, func(e Entry) bool { return first <= e.Seq && e.Seq <= last })
+	})
+	return nil
+}
+
+func (t *memoryTx) Value(key string) ([]byte, error) {
+	v, changed := t.values[key]
+	if !changed {
+		t.s.mu.RLock()
+		v = t.s.values[key]
+		t.s.mu.RUnlock()
+	}
+	if v == nil {
+		return nil, ErrNotFound
+	}
+	return slices.Clone(v), nil
+}
+
+func (t *memoryTx) Set(key string, value []byte) error {
+	if t.values == nil {
+		t.values = map[string][]byte{}
+	}
+	t.values[key] = slices.Clone(value)
 	return nil
 }
 
 func (t *memoryTx) SQL() *sql.Tx { return nil }
 
+// apply writes; who calls it holds mu.
+func (t *memoryTx) apply() {
+	for _, change := range t.changes {
+		change()
+	}
+	t.s.setValues(t.values)
+}
+
 func (s *Memory) journal(name string) *memoryJournal {
 	j := s.journals[name]
 	if j == nil {
-		j = &memoryJournal{first: 1}
+		j = &memoryJournal{}
 		s.journals[name] = j
 	}
 	return j
+}
+
+// setValues sets values by key; nil deletes.
+func (s *Memory) setValues(values map[string][]byte) {
+	for key, v := range values {
+		if v == nil {
+			delete(s.values, key)
+		} else {
+			s.values[key] = slices.Clone(v)
+		}
+	}
 }
 
 func (s *Memory) apply(b *Batch) {
@@ -144,13 +240,7 @@ func (s *Memory) apply(b *Batch) {
 		s.forgotten = upTo
 		s.events = slices.Clone(s.events[s.eventsAfter(upTo):])
 	}
-	for key, v := range b.Values {
-		if v == nil {
-			delete(s.values, key)
-		} else {
-			s.values[key] = slices.Clone(v)
-		}
-	}
+	s.setValues(b.Values)
 }
 
 // eventsAfter is the index of the first event above a cursor.

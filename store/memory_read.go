@@ -33,6 +33,7 @@ func (s *Memory) Load(ctx context.Context, ch sds.ChannelID, window int) (Channe
 	err := s.read(ctx, ch, func(c *memoryChannel) error {
 		if c != nil {
 			r.State, r.CompleteTo = c.load(max(window, 0)), c.completeTo
+			r.Parked = c.parked()
 		}
 		return nil
 	})
@@ -125,6 +126,17 @@ func (s *Memory) Message(ctx context.Context, ch sds.ChannelID, id sds.MessageID
 		return nil
 	})
 	return m, err
+}
+
+// parked returns the messages that wait, by id.
+func (c *memoryChannel) parked() (all []Message) {
+	for id, m := range c.messages {
+		if m.State == sds.StateParked {
+			all = append(all, c.message(id, true))
+		}
+	}
+	slices.SortFunc(all, func(a, b Message) int { return cmp.Compare(a.ID, b.ID) })
+	return all
 }
 
 func (c *memoryChannel) message(id sds.MessageID, withBytes bool) Message {
@@ -286,27 +298,13 @@ func (s *Memory) Journal(ctx context.Context, name string, after uint64, limit i
 		if j == nil {
 			return nil
 		}
-		for i, data := range j.entries {
-			if seq := j.first + uint64(i); seq > after && len(entries) < limit {
-				entries = append(entries, Entry{Seq: seq, Data: slices.Clone(data)})
+		i, _ := slices.BinarySearchFunc(j.entries, after, func(e Entry, n uint64) int { return cmp.Compare(e.Seq, n) })
+		for _, e := range j.entries[i:] {
+			if e.Seq > after && len(entries) < limit {
+				entries = append(entries, Entry{Seq: e.Seq, Data: slices.Clone(e.Data)})
 			}
 		}
 		return nil
 	})
 	return entries, err
-}
-
-// TrimJournal implements Store.
-func (s *Memory) TrimJournal(ctx context.Context, name string, upTo uint64) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if j := s.journals[name]; j != nil && upTo >= j.first {
-		n := min(upTo-j.first+1, uint64(len(j.entries)))
-		j.first += n
-		j.entries = slices.Clone(j.entries[n:])
-	}
-	return nil
 }

@@ -51,6 +51,7 @@ type SQL struct {
 	// audiences are those that were written of late. Only who holds writing may
 	// touch it.
 	audiences audienceCache
+	prepared  statements // by text with the braces
 }
 
 var _ Store = (*SQL)(nil)
@@ -95,6 +96,16 @@ func (s *SQL) view(ctx context.Context, f func(*session) error) error {
 }
 
 func (s *SQL) transaction(ctx context.Context, o *sql.TxOptions, f func(*session) error) error {
+	x := &session{ctx: ctx, store: s, statements: map[string]*sql.Stmt{}}
+	err := s.within(ctx, o, x, f)
+	if err == nil {
+		s.prepared.keep(ctx, s, x.fresh) // now that x has no connection any more
+	}
+	return err
+}
+
+// within calls f with x in a transaction.
+func (s *SQL) within(ctx context.Context, o *sql.TxOptions, x *session, f func(*session) error) error {
 	// Closing a connection of our own waits until database/sql has undone the
 	// transaction of a context that ended: who comes next finds no lock.
 	conn, err := s.db.Conn(ctx)
@@ -107,7 +118,7 @@ func (s *SQL) transaction(ctx context.Context, o *sql.TxOptions, f func(*session
 		return because(ctx, err)
 	}
 	defer tx.Rollback() // also if f panics; after Commit it does nothing
-	x := &session{ctx: ctx, store: s, tx: tx, statements: map[string]*sql.Stmt{}}
+	x.tx = tx
 	if err := f(x); err != nil {
 		return because(ctx, err)
 	}
@@ -130,23 +141,29 @@ func because(ctx context.Context, err error) error {
 }
 
 // session runs statements in one transaction. Each is prepared once, when it is
-// first needed.
+// first needed by the store, or by the transaction if that is the first.
 type session struct {
 	ctx        context.Context
 	store      *SQL
 	tx         *sql.Tx
 	statements map[string]*sql.Stmt
+	fresh      []string // that the store does not have prepared
 }
 
 func (x *session) prepare(query string) (*sql.Stmt, error) {
 	if st := x.statements[query]; st != nil {
 		return st, nil
 	}
-	st, err := x.tx.PrepareContext(x.ctx, x.store.text(query)) // closed with the transaction
+	// Either is closed with the transaction.
+	if kept := x.store.prepared.of(query); kept != nil {
+		x.statements[query] = x.tx.StmtContext(x.ctx, kept)
+		return x.statements[query], nil
+	}
+	st, err := x.tx.PrepareContext(x.ctx, x.store.text(query))
 	if err != nil {
 		return nil, err
 	}
-	x.statements[query] = st
+	x.statements[query], x.fresh = st, append(x.fresh, query)
 	return st, nil
 }
 

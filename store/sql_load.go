@@ -31,6 +31,9 @@ func (s *SQL) Load(ctx context.Context, ch sds.ChannelID, window int) (Channel, 
 		if err := l.messages(window); err != nil {
 			return err
 		}
+		if err := l.parked(&r.Parked); err != nil {
+			return err
+		}
 		return l.outgoing()
 	})
 	if err != nil {
@@ -74,6 +77,19 @@ func (l *loader) messages(window int) error {
 		}
 	}
 	return nil
+}
+
+// parked reads the messages that wait, with their bytes. (state <> 1, and no ORDER
+// BY, let the database use its index of the few that are not of the log.)
+func (l *loader) parked(all *[]Message) error {
+	err := l.rows(`SELECT `+messageColumns+withBytes+` WHERE m.state <> 1 AND m.state = ? AND m.channel = ?`,
+		[]any{int(sds.StateParked), l.num}, func(scan scanner) error {
+			m, err := l.fullMessage(l.ch, scan)
+			*all = append(*all, m)
+			return err
+		})
+	slices.SortFunc(*all, func(a, b Message) int { return cmp.Compare(a.ID, b.ID) })
+	return err
 }
 
 // outgoing reads the own messages that are still tracked.

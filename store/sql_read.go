@@ -292,12 +292,17 @@ func (s *SQL) Cursors(ctx context.Context) (forgotten, newest Cursor, err error)
 // Value implements Store.
 func (s *SQL) Value(ctx context.Context, key string) (v []byte, err error) {
 	err = s.reading(ctx, "value", func(x *session) error {
-		found, err := x.row(`SELECT value FROM {p}value WHERE key = ?`, []any{blob(key)}, []any{&v})
-		if err == nil && !found {
-			err = ErrNotFound
-		}
+		v, err = x.value(key)
 		return err
 	})
+	return v, err
+}
+
+func (x *session) value(key string) (v []byte, err error) {
+	found, err := x.row(`SELECT value FROM {p}value WHERE key = ?`, []any{blob(key)}, []any{&v})
+	if err == nil && !found {
+		err = ErrNotFound
+	}
 	if err != nil {
 		return nil, err
 	}

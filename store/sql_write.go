@@ -49,6 +49,21 @@ func (s *SQL) Commit(ctx context.Context, b *Batch) error {
 	return nil
 }
 
+// Write implements Store.
+func (s *SQL) Write(ctx context.Context, f func(Tx) error) error {
+	err := s.write(ctx, func(x *session) error {
+		// As in batch: the lock first.
+		if _, err := x.exec(`UPDATE {p}counter SET value = value WHERE name = 'epoch'`); err != nil {
+			return err
+		}
+		return f(sqlTx{x})
+	})
+	if err != nil {
+		return fmt.Errorf("store: write: %w", err)
+	}
+	return nil
+}
+
 func (x *session) batch(b *Batch) error {
 	// The fence is a write that changes nothing. It takes the lock before anything
 	// is read: a transaction that reads first fails in WAL mode, without waiting,
@@ -87,16 +102,43 @@ type sqlTx struct{ x *session }
 
 func (t sqlTx) SQL() *sql.Tx { return t.x.tx }
 
-func (t sqlTx) Append(journal string, data []byte) error {
+func (t sqlTx) Append(journal string, data []byte) error { return t.AppendMany(journal, 1, data) }
+
+func (t sqlTx) AppendMany(journal string, n int, data []byte) error {
+	if err := checkMany(n); err != nil {
+		return err
+	}
+	// One statement, since this is on the path of every message that somebody
+	// observes: the number is above all that are there and journal.last, which is
+	// where those were that Forget deleted.
+	const insert = `INSERT INTO {p}entry (journal, seq, data)
+		SELECT num, ? + max(last, coalesce((SELECT max(seq) FROM {p}entry WHERE journal = num), 0)), ? FROM {p}journal WHERE name = ?`
 	name := blob(journal)
-	_, err := t.x.exec(`INSERT INTO {p}journal (name, last) VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last = last + 1`, name)
+	added, err := t.x.exec(insert, n, orNil(data), name)
+	if err != nil || added > 0 {
+		return err
+	}
+	if _, err = t.x.exec(`INSERT INTO {p}journal (name, last) VALUES (?, 0)`, name); err == nil {
+		_, err = t.x.exec(insert, n, orNil(data), name)
+	}
+	return err
+}
+
+func (t sqlTx) Forget(journal string, first, last uint64) error {
+	name := blob(journal)
+	_, err := t.x.exec(`UPDATE {p}journal SET last = max(last, coalesce((SELECT max(seq) FROM {p}entry WHERE journal = num), 0))
+		WHERE name = ?`, name)
 	if err != nil {
 		return err
 	}
-	_, err = t.x.exec(`INSERT INTO {p}entry (journal, seq, data) SELECT num, last, ? FROM {p}journal WHERE name = ?`,
-		orNil(data), name)
+	_, err = t.x.exec(`DELETE FROM {p}entry WHERE seq >= ? AND seq <= ? AND journal = (SELECT num FROM {p}journal WHERE name = ?)`,
+		clamp(first), clamp(last), name)
 	return err
 }
+
+func (t sqlTx) Value(key string) ([]byte, error) { return t.x.value(key) }
+
+func (t sqlTx) Set(key string, value []byte) error { return t.x.setValue(key, value) }
 
 func (x *session) addEvents(events []Event) error {
 	if len(events) == 0 {
@@ -153,19 +195,6 @@ func (x *session) setValue(key string, v []byte) (err error) {
 	return err
 }
 
-// TrimJournal implements Store.
-func (s *SQL) TrimJournal(ctx context.Context, name string, upTo uint64) error {
-	err := s.write(ctx, func(x *session) error {
-		_, err := x.exec(`DELETE FROM {p}entry WHERE seq <= ? AND journal = (SELECT num FROM {p}journal WHERE name = ?)`,
-			clamp(upTo), blob(name))
-		return err
-	})
-	if err != nil {
-		return fmt.Errorf("store: trim journal: %w", err)
-	}
-	return nil
-}
-
 // channelBatch writes one channel.
 func (x *session) channelBatch(b *ChannelBatch) error {
 	if b.Drop {
@@ -192,6 +221,11 @@ func (x *session) channelBatch(b *ChannelBatch) error {
 func (x *session) drop(ch sds.ChannelID) error {
 	id := blob(ch)
 	if _, err := x.exec(`DELETE FROM {p}event WHERE channel = ?`, id); err != nil {
+		return err
+	}
+	from := channelPrefix(ch)
+	to := from[:len(from)-1] + "0" // the byte after "/"
+	if _, err := x.exec(`DELETE FROM {p}value WHERE key >= ? AND key < ?`, blob(from), blob(to)); err != nil {
 		return err
 	}
 	for _, query := range []string{

@@ -11,6 +11,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 
 	"github.com/causeway-im/causeway/sds"
 )
@@ -40,13 +41,18 @@ type Store interface {
 	// Commit makes all of b durable, or nothing of it. After an error that is not
 	// ErrFenced the caller doesn't know which, and reads what is there.
 	Commit(ctx context.Context, b *Batch) error
+	// Write calls f in a transaction of its own, with the rules of Batch.Inside, and
+	// makes what f wrote durable, or nothing of it. After an error the caller
+	// doesn't know which. It names no epoch: what journals and values are for is
+	// the host's business, and so is who may write them.
+	Write(ctx context.Context, f func(Tx) error) error
 
 	// Channels lists the channels that were written to, by id.
 	Channels(ctx context.Context) ([]sds.ChannelID, error)
 	// Load returns what sds.Restore needs of a channel: of the log the newest
 	// window messages by position and those that Meta.Heads or unfinished
-	// outgoing records name, and every record that is not of the log. A channel
-	// that was never written has an empty State.
+	// outgoing records name, and every record that is not of the log; and the bytes
+	// of what is parked. A channel that was never written has an empty State.
 	Load(ctx context.Context, ch sds.ChannelID, window int) (Channel, error)
 	// Lookup answers sds.Ready.Lookups: one answer for each id, in order.
 	Lookup(ctx context.Context, ch sds.ChannelID, ids []sds.MessageID) ([]sds.Lookup, error)
@@ -71,14 +77,19 @@ type Store interface {
 	// was given, 0 when none.
 	Cursors(ctx context.Context) (forgotten, newest Cursor, err error)
 
-	// Value returns a small value of the host, or ErrNotFound.
+	// Value returns a small value, or ErrNotFound. Keys that begin with "causeway/"
+	// are the node's, the others the host's.
 	Value(ctx context.Context, key string) ([]byte, error)
 	// Journal returns entries above after, oldest first, at most limit.
 	Journal(ctx context.Context, name string, after uint64, limit int) ([]Entry, error)
-	// TrimJournal forgets the entries up to and including upTo. Their numbers are
-	// not given again.
-	TrimJournal(ctx context.Context, name string, upTo uint64) error
 }
+
+// ChannelKey returns the key of a value that belongs to a channel: it is deleted with
+// the channel.
+func ChannelKey(ch sds.ChannelID, name string) string { return channelPrefix(ch) + name }
+
+// channelPrefix begins the keys of a channel's values. No other channel's begin so.
+func channelPrefix(ch sds.ChannelID) string { return fmt.Sprintf("causeway/of/%x/", string(ch)) }
 
 // Batch is what one turn of a node's loop changes.
 type Batch struct {
@@ -99,8 +110,8 @@ type Batch struct {
 // a Batch.
 type ChannelBatch struct {
 	Channel sds.ChannelID
-	// Drop forgets the channel and all that belongs to it, events included, before
-	// the rest is written.
+	// Drop forgets the channel and all that belongs to it, events and values
+	// (ChannelKey) included, before the rest is written.
 	Drop    bool
 	Changes sds.Changes
 	// Sealed are the bytes of messages as they are on the wire. The first bytes of
@@ -148,6 +159,9 @@ type Gap struct {
 // Channel is what a store has of a channel.
 type Channel struct {
 	State sds.State
+	// Parked are the messages of State that are sds.StateParked, with their bytes,
+	// by id.
+	Parked []Message
 	// CompleteTo is the time up to which nothing of the channel is known to be
 	// missing from the transport's store; 0 when nothing is known.
 	CompleteTo sds.Time
@@ -208,14 +222,32 @@ type Event struct {
 
 // Entry is one entry of a journal.
 type Entry struct {
-	Seq  uint64 // from 1, without holes
+	// Seq is its number, from 1, in the order of Append; a hole is what was forgotten,
+	// or belongs to the entry above it (AppendMany).
+	Seq  uint64
 	Data []byte
 }
 
-// Tx writes inside a Commit. It is valid until Batch.Inside returns.
+// MaxMany is the most that one entry stands for.
+const MaxMany = 1 << 16
+
+// Tx writes inside a Commit or a Write. It is valid until their function
+// returns, and for one goroutine at a time.
 type Tx interface {
 	// Append adds an entry to a journal of that name.
 	Append(journal string, data []byte) error
+	// AppendMany adds one entry that stands for n things, 1 to MaxMany: it takes n
+	// numbers, and has the highest of them. One entry of many costs far less than
+	// many, and can only be forgotten as a whole.
+	AppendMany(journal string, n int, data []byte) error
+	// Forget deletes the entries from first to last of a journal. Their numbers are
+	// not given again.
+	Forget(journal string, first, last uint64) error
+	// Value returns a small value of the host as the transaction left it, or
+	// ErrNotFound.
+	Value(key string) ([]byte, error)
+	// Set sets a value as Batch.Values does; nil deletes it.
+	Set(key string, value []byte) error
 	// SQL returns the transaction below, or nil when there is no database: a host
 	// writes its own tables through it.
 	SQL() *sql.Tx

@@ -35,6 +35,9 @@ type Envelope struct {
 	Payload []byte
 	// Ephemeral asks stores not to keep it.
 	Ephemeral bool
+	// Meta travels beside the payload, for whoever must know before it opens what
+	// this is; at most MaxMeta bytes.
+	Meta []byte
 }
 
 // Received is something that was broadcast.
@@ -43,6 +46,8 @@ type Received struct {
 	Payload []byte
 	// Hint retrieves it from a store of the network; nil if nothing can.
 	Hint []byte
+	// Meta is Envelope.Meta; nil when it is empty.
+	Meta []byte
 	// Time is when its sender says that it was sent.
 	Time time.Time
 }
@@ -99,8 +104,20 @@ type Confirmer interface {
 	Stored(ctx context.Context, topic Topic, hints [][]byte) ([]bool, error)
 }
 
+// Divider is a Transport that makes several messages of one payload. A node counts
+// them singly against its quota.
+type Divider interface {
+	// Messages returns how many messages a payload of so many bytes is, at least 1.
+	// It returns at once.
+	Messages(length int) int
+}
+
 // MaxHints is how many hints one call of Retrieve or Stored takes.
 const MaxHints = 100
+
+// MaxMeta is the most that Envelope.Meta may have, in bytes. More is an error that
+// wraps ErrTooLarge.
+const MaxMeta = 64
 
 // MaxPage is the largest Query.Limit.
 const MaxPage = 100

@@ -28,9 +28,9 @@ const (
 var floors = [][]string{
 	{"sds/wire", "sds/bloom", "sds/sketch", "sds/pace"},
 	{"sds"},
-	{"segment", "store", "transport"},
+	{"segment", "store", "transport", "internal/budget"},
 	{"."},
-	{"community", "telemetry", "rest", "sim"},
+	{"community", "telemetry", "rest", "seal", "sim"},
 	{"suite", "compat", "integration", "interop", "examples", "spec", "internal"},
 }
 

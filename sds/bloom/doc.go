@@ -12,6 +12,7 @@
 //	container     protobuf: words, capacity,          the bare words; both sides
 //	              error rate, k, number of bits       must know the parameters
 //	when full     rolls over (see Rolling)            never: it fills up
+//	              (ours slides: see Sliding)
 //
 // Both agree on the rest. With m bits and k hashes, the i-th bit of an id is
 //

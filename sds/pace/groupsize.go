@@ -148,3 +148,15 @@ func shift(n, by int) int {
 	}
 	return n << by
 }
+
+// GroupRoundTrip returns the round trip that timers reckon with: the own one, or
+// the lower median of what others claim if they are MinClaimants or more and it is
+// longer, up to 4 times the own one. A shorter one would only make a group louder.
+// Rule P4.
+func GroupRoundTrip(own time.Duration, claims []time.Duration) time.Duration {
+	if len(claims) < MinClaimants {
+		return own
+	}
+	sorted := slices.Sorted(slices.Values(claims))
+	return min(max(own, min(sorted[(len(sorted)-1)/2], maxClaimFactor*own)), MaxRoundTrip)
+}

@@ -34,7 +34,8 @@ type decoder struct {
 	sender, message, channel []byte
 
 	seen    set
-	intern  ParticipantID // the sender id that was copied last
+	intern  [4]ParticipantID // the sender ids that were copied last, a ring
+	interns int
 	unknown unknownFields
 }
 
@@ -189,11 +190,19 @@ func explicit(id []byte, bit Field) Field {
 	return 0
 }
 
-// participant copies an id, unless it is the one that was copied before it:
-// most entries of a history name few senders.
+// participant copies an id, unless it is one of those that were copied last:
+// the entries of a history name few senders.
 func (d *decoder) participant(id []byte) ParticipantID {
-	if string(id) != string(d.intern) {
-		d.intern = ParticipantID(id)
+	if len(id) == 0 {
+		return ""
 	}
-	return d.intern
+	for _, known := range d.intern {
+		if string(id) == string(known) {
+			return known
+		}
+	}
+	p := ParticipantID(id)
+	d.intern[d.interns%len(d.intern)] = p
+	d.interns++
+	return p
 }

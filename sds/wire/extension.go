@@ -30,7 +30,7 @@ type Extension struct {
 
 	Base  uint64   // 7: the sender's join point
 	Holes []uint64 // 8: short ids that the fingerprint lacks
-	Want  []uint64 // 9: short ids that the sender asks for
+	Want  []uint64 // 9: short ids that the sender asks for, of WantFrom ≤ Lamport timestamp < WantTo
 
 	Census []byte // 10: opaque
 	Digest []byte // 11: opaque
@@ -39,6 +39,9 @@ type Extension struct {
 	// empty, it asks everybody.
 	Ask    []uint32 // 12
 	HasAsk bool
+
+	WantFrom uint64 // 13
+	WantTo   uint64 // 14
 
 	// Unknown holds the members that this version does not know, tags included,
 	// in their order of arrival. They are written again at the end.
@@ -59,6 +62,8 @@ const (
 	extCensus
 	extDigest
 	extAsk
+	extWantFrom
+	extWantTo
 	extCount
 )
 
@@ -83,6 +88,8 @@ var extensionInfo = [extCount]struct {
 	extCensus:      {"census", protowire.BytesType, MaxCensus, 1},
 	extDigest:      {"digest", protowire.BytesType, MaxDigest, 1},
 	extAsk:         {"ask", protowire.BytesType, MaxAsk * 4, 4},
+	extWantFrom:    {"want_from", protowire.VarintType, math.MaxUint64, 0},
+	extWantTo:      {"want_to", protowire.VarintType, math.MaxUint64, 0},
 }
 
 // ParseExtension reads the value of field 100. Census, Digest and Unknown alias
@@ -155,6 +162,10 @@ func (p *extensionParser) member(f *rawField) *Error {
 		x.Digest = f.data
 	case extAsk:
 		p.ask, x.HasAsk = f.data, true
+	case extWantFrom:
+		x.WantFrom = f.value
+	case extWantTo:
+		x.WantTo = f.value
 	}
 	return nil
 }
@@ -257,6 +268,8 @@ func (e *Extension) Append(dst []byte) []byte {
 			dst = protowire.AppendFixed32(dst, v)
 		}
 	}
+	dst = appendUint(dst, extWantFrom, e.WantFrom)
+	dst = appendUint(dst, extWantTo, e.WantTo)
 	return append(dst, e.Unknown...)
 }
 
@@ -264,7 +277,7 @@ func (e *Extension) Append(dst []byte) []byte {
 func (e *Extension) Size() int {
 	n := len(e.Unknown)
 	for _, v := range [...]uint64{
-		uint64(e.Version), e.Sequence, uint64(e.GroupSize), uint64(e.RoundTrip), e.Base,
+		uint64(e.Version), e.Sequence, uint64(e.GroupSize), uint64(e.RoundTrip), e.Base, e.WantFrom, e.WantTo,
 	} {
 		if v != 0 {
 			n += 1 + protowire.SizeVarint(v)

@@ -30,11 +30,12 @@ func TestExtensionMembers(t *testing.T) {
 		{"base", Extension{Base: 5}, "3805"},
 		{"holes", Extension{Holes: []uint64{1, 2}}, "421001000000000000000200000000000000"},
 		{"want", Extension{Want: []uint64{3}}, "4a080300000000000000"},
+		{"range of want", Extension{Want: []uint64{3}, WantFrom: 5, WantTo: 300}, "4a080300000000000000" + "6805" + "70ac02"},
 		{"census", Extension{Census: []byte{1, 2}}, "52020102"},
 		{"digest", Extension{Digest: []byte{3}}, "5a0103"},
 		{"ask", Extension{Ask: []uint32{0x0a0b}, HasAsk: true}, "62040b0a0000"},
 		{"ask everybody", Extension{HasAsk: true}, "6200"},
-		{"unknown", Extension{Unknown: []byte{0x68, 0x01}}, "6801"},
+		{"unknown", Extension{Unknown: []byte{0x78, 0x01}}, "7801"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,10 +59,10 @@ func fullExtension() Extension {
 	return Extension{
 		Version: 1, Incarnation: 2, Sequence: 3, GroupSize: 4, RoundTrip: 5,
 		Fingerprint: 6, HasFingerprint: true, Base: 7,
-		Holes: make([]uint64, MaxHoles), Want: make([]uint64, MaxWant),
+		Holes: make([]uint64, MaxHoles), Want: make([]uint64, MaxWant), WantFrom: 8, WantTo: 9,
 		Census: make([]byte, MaxCensus), Digest: make([]byte, MaxDigest),
 		Ask: make([]uint32, MaxAsk), HasAsk: true,
-		Unknown: []byte{0x68, 0x01},
+		Unknown: []byte{0x78, 0x01},
 	}
 }
 
@@ -124,12 +125,12 @@ func TestExtensionErrors(t *testing.T) {
 			"wire: extension field 5 (round_trip) at byte 0: 256, limit 255", ErrTooLarge},
 		{"truncated", "080152056162",
 			"wire: extension field 10 (census) at byte 2: truncated", ErrTruncated},
-		{"unknown, truncated", "6a0561",
-			"wire: extension field 13 at byte 0: truncated", ErrTruncated},
+		{"unknown, truncated", "7a0561",
+			"wire: extension field 15 at byte 0: truncated", ErrTruncated},
 		{"varint", "18ffffffffffffffffff02",
 			"wire: extension field 3 (sequence) at byte 0: bad varint", ErrVarint},
-		{"group", "6b",
-			"wire: extension field 13 at byte 0: wire type 3", ErrWireType},
+		{"group", "7b",
+			"wire: extension field 15 at byte 0: wire type 3", ErrWireType},
 		{"field 0", "0001",
 			"wire: extension at byte 0: field number 0", ErrMalformed},
 	}
@@ -159,8 +160,8 @@ func TestExtensionNotCanonical(t *testing.T) {
 		{"last wins, empty", "42080100000000000000" + "4200" + "6204000000ff" + "6200",
 			Extension{HasAsk: true}},
 		{"any order", "1801" + "0801", Extension{Version: 1, Sequence: 1}},
-		{"unknown between", "6801" + "0801" + "6802",
-			Extension{Version: 1, Unknown: []byte{0x68, 0x01, 0x68, 0x02}}},
+		{"unknown between", "7801" + "0801" + "7802",
+			Extension{Version: 1, Unknown: []byte{0x78, 0x01, 0x78, 0x02}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

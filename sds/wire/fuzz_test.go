@@ -142,7 +142,10 @@ func FuzzExtension(f *testing.F) {
 		{Version: 1, Incarnation: 7, Sequence: 300},
 		{HasFingerprint: true, Base: 1, Holes: []uint64{1, 2}},
 		{HasAsk: true},
-		{HasAsk: true, Ask: []uint32{1}, Unknown: []byte{0x68, 0x01}},
+		{Want: []uint64{1, 2}, WantFrom: 1 << 40, WantTo: 1<<53 - 1},
+		{Census: []byte{3, 8, 1, 2, 3, 4, 5, 6, 7, 8}, GroupSize: 200, RoundTrip: 255},
+		{Digest: bytes.Repeat([]byte{7}, 300), Sequence: 1<<64 - 1},
+		{HasAsk: true, Ask: []uint32{1}, Unknown: []byte{0x78, 0x01}},
 	} {
 		f.Add(x.Encode())
 	}

@@ -105,7 +105,7 @@ func TestMemoryExtension(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"full":         x.Encode(),
 		"many holes":   bytes.Repeat(append([]byte{0x42, 8}, make([]byte, 8)...), MaxExtension/10),
-		"many unknown": bytes.Repeat([]byte{0x68, 1, 0x08, 1}, MaxExtension/4),
+		"many unknown": bytes.Repeat([]byte{0x78, 1, 0x08, 1}, MaxExtension/4),
 	} {
 		var err error
 		if n := allocated(func() { _, err = ParseExtension(b) }); n > uint64(len(b)+1<<10) || err != nil {

@@ -163,7 +163,14 @@ func contextEnds(e *env) {
 	e.is("Load", err, context.Canceled)
 	_, err = e.s.Log(ctx, "c", store.LogQuery{Limit: 1})
 	e.is("Log", err, context.Canceled)
-	e.is("TrimJournal", e.s.TrimJournal(ctx, "j", 1), context.Canceled)
+	forget := func(tx store.Tx) error { return tx.Forget("j", 0, 9) }
+	e.is("Write", e.s.Write(ctx, forget), context.Canceled)
+	ctx, cancel = context.WithCancel(e.ctx)
+	e.is("Write", e.s.Write(ctx, func(tx store.Tx) error {
+		forget(tx)
+		cancel()
+		return nil
+	}), context.Canceled)
 	e.unchanged(before)
 	e.commit(second(e))
 }
@@ -334,23 +341,28 @@ func concurrentWriters(e *env) {
 				if err := e.s.Commit(e.ctx, b); err != nil {
 					e.Errorf("Commit: %v", err)
 				}
-				if err := e.s.TrimJournal(e.ctx, "other", uint64(i)); err != nil {
-					e.Errorf("TrimJournal: %v", err)
+				if err := e.s.Write(e.ctx, func(tx store.Tx) error {
+					return errors.Join(tx.Forget("other", 0, uint64(i)), tx.Append("k", fmt.Append(nil, w)))
+				}); err != nil {
+					e.Errorf("Write: %v", err)
 				}
 			}
 		}()
 	}
 	all.Wait()
-	entries := must(e.s.Journal(e.ctx, "j", 0, 1000))(e, "Journal")
-	counts := map[string]int{}
-	for i, entry := range entries {
-		counts[string(entry.Data)]++
-		if entry.Seq != uint64(i+1) {
-			e.Fatalf("entry %d has number %d", i+1, entry.Seq)
+	for _, name := range []string{"j", "k"} {
+		counts := map[string]int{}
+		for i, entry := range must(e.s.Journal(e.ctx, name, 0, 1000))(e, "Journal") {
+			counts[string(entry.Data)]++
+			if entry.Seq != uint64(i+1) {
+				e.Fatalf("entry %d has number %d", i+1, entry.Seq)
+			}
+		}
+		for w := range writers {
+			e.same("entries", counts[fmt.Sprint(w)], each)
 		}
 	}
 	for w := range writers {
-		e.same("entries", counts[fmt.Sprint(w)], each)
 		e.same("CompleteTo", e.load(sds.ChannelID(fmt.Sprint(w)), 1).CompleteTo, sds.Time(each))
 	}
 }

@@ -50,9 +50,7 @@ func emptyStore(e *env) {
 	e.is("Receipt", err, store.ErrNotFound)
 	_, err = e.s.Value(e.ctx, "v")
 	e.is("Value", err, store.ErrNotFound)
-	if err := e.s.TrimJournal(e.ctx, "j", 5); err != nil {
-		e.Errorf("TrimJournal: %v", err)
-	}
+	e.forget("j", 0, 5)
 	forgotten, newest, err := e.s.Cursors(e.ctx)
 	if forgotten != 0 || newest != 0 || err != nil {
 		e.Errorf("Cursors: %d, %d, %v", forgotten, newest, err)
@@ -74,7 +72,7 @@ func metaRoundTrips(e *env) {
 
 func messagesRoundTrip(e *env) {
 	want := map[sds.MessageID]sds.MessageRecord{}
-	for i, s := range []sds.MessageState{sds.StateLogged, sds.StateParked, sds.StateGap, sds.StateMet, sds.StateLost} {
+	for i, s := range []sds.MessageState{sds.StateLogged, sds.StateParked, sds.StateMissing, sds.StateGap, sds.StateMet, sds.StateLost} {
 		m := logged(sds.MessageID(fmt.Sprint("m", i)), uint64(i)+5, sds.Position(i+1))
 		if m.State = s; s != sds.StateLogged {
 			m.Position = 0
@@ -463,10 +461,13 @@ func drop(e *env) {
 			Transitions: []store.Transition{{ID: "a", Level: 1, At: 1}}, Gaps: []store.Gap{{Gap: sds.Gap{ID: "g", State: sds.GapLost}}}}
 	}
 	e.commit(&store.Batch{Channels: []store.ChannelBatch{fill("c"), fill("d")},
-		Events: []store.Event{{Cursor: 1, Channel: "c"}, {Cursor: 2, Channel: "d"}, {Cursor: 3, Channel: "c"}}})
+		Events: []store.Event{{Cursor: 1, Channel: "c"}, {Cursor: 2, Channel: "d"}, {Cursor: 3, Channel: "c"}},
+		Values: map[string][]byte{store.ChannelKey("c", "x"): {1}, store.ChannelKey("c", "y/z"): {2}, store.ChannelKey("c0", "x"): {3},
+			store.ChannelKey("", "x"): {4}, store.ChannelKey("c/", "x"): {5}}})
 	kept := e.load("d", 10)
 	e.commit(&store.Batch{Channels: []store.ChannelBatch{{Channel: "c", Drop: true}, {Channel: "never", Drop: true}},
-		Events: []store.Event{{Cursor: 4, Channel: "c", Kind: 1}}}) // that it is gone
+		Events: []store.Event{{Cursor: 4, Channel: "c", Kind: 1}}, // that it is gone
+		Values: map[string][]byte{store.ChannelKey("c", "new"): {6}}})
 	e.twice(func() {
 		e.same("Channels", must(e.s.Channels(e.ctx))(e, "Channels"), []sds.ChannelID{"d"})
 		e.same("Load", e.load("c", 10), store.Channel{})
@@ -480,6 +481,14 @@ func drop(e *env) {
 			[]store.Event{{Cursor: 2, Channel: "d"}, {Cursor: 4, Channel: "c", Kind: 1}})
 		_, newest, _ := e.s.Cursors(e.ctx)
 		e.same("newest", newest, store.Cursor(4))
+		for _, name := range []string{"x", "y/z"} {
+			_, err = e.s.Value(e.ctx, store.ChannelKey("c", name))
+			e.is("Value", err, store.ErrNotFound)
+		}
+		for ch, want := range map[sds.ChannelID]byte{"c0": 3, "": 4, "c/": 5} {
+			e.same("Value of another", must(e.s.Value(e.ctx, store.ChannelKey(ch, "x")))(e, "Value"), []byte{want})
+		}
+		e.same("new Value", must(e.s.Value(e.ctx, store.ChannelKey("c", "new")))(e, "Value"), []byte{6})
 	})
 	// Begun again, in the same batch as another end: nothing of before is there.
 	again := store.ChannelBatch{Channel: "c", Drop: true, Sealed: []store.Sealed{{ID: "a", Bytes: []byte("new")}}, Changes: sds.Changes{

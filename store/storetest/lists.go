@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 
@@ -14,7 +15,9 @@ var listTests = []test{
 	{"ForgetEvents", forgetEvents},
 	{"Values", values},
 	{"Journals", journals},
-	{"TrimJournal", trimJournal},
+	{"EntriesOfMany", entriesOfMany},
+	{"ForgetEntries", forgetEntries},
+	{"Write", writeAlone},
 }
 
 func (e *env) events(ch sds.ChannelID, after store.Cursor, limit int) []store.Event {
@@ -181,18 +184,54 @@ func journals(e *env) {
 	})
 }
 
-func trimJournal(e *env) {
-	trim := func(name string, upTo uint64) {
-		if err := e.s.TrimJournal(e.ctx, name, upTo); err != nil {
-			e.Fatalf("TrimJournal: %v", err)
-		}
+// entriesOfMany: an entry takes as many numbers as it stands for, has the highest, and
+// is forgotten with that one alone.
+func entriesOfMany(e *env) {
+	many := func(n int, data string) {
+		e.Helper()
+		e.is("Write", e.s.Write(e.ctx, func(tx store.Tx) error { return tx.AppendMany("j", n, []byte(data)) }), nil)
 	}
+	many(3, "a")
+	e.write("j", "b")
+	many(1, "c")
+	many(store.MaxMany, "d")
+	e.twice(func() {
+		e.same("Journal", e.journal("j", 0, 10), "3a 4b 5c 65541d ")
+		e.same("from within", e.journal("j", 2, 1), "3a ")
+		e.same("after it", e.journal("j", 3, 1), "4b ")
+	})
+	e.forget("j", 1, 2)
+	e.forget("j", 6, 65540)
+	e.twice(func() { e.same("numbers that it has taken", e.journal("j", 0, 10), "3a 4b 5c 65541d ") })
+	e.forget("j", 3, 3)
+	e.forget("j", 65541, 65541)
+	many(2, "e")
+	e.twice(func() { e.same("forgotten", e.journal("j", 0, 10), "4b 5c 65543e ") })
+	before := e.snapshot()
+	for _, n := range []int{0, -1, store.MaxMany + 1, math.MinInt, math.MaxInt} {
+		e.is("AppendMany", e.s.Write(e.ctx, func(tx store.Tx) error { return tx.AppendMany("j", n, nil) }), store.ErrInvalid)
+	}
+	e.unchanged(before)
+}
+
+// forget deletes entries of a journal.
+func (e *env) forget(name string, first, last uint64) {
+	e.Helper()
+	if err := e.s.Write(e.ctx, func(tx store.Tx) error { return tx.Forget(name, first, last) }); err != nil {
+		e.Fatalf("Write: %v", err)
+	}
+}
+
+func forgetEntries(e *env) {
+	trim := func(name string, upTo uint64) { e.Helper(); e.forget(name, 0, upTo) }
+	trim("never", 5)
 	e.write("j", "a", "j", "b", "j", "c", "k", "x")
 	trim("j", 0)
-	e.same("trim 0", e.journal("j", 0, 10), "1a 2b 3c ")
+	e.forget("j", 3, 2)
+	e.same("forget none", e.journal("j", 0, 10), "1a 2b 3c ")
 	trim("j", 2)
 	e.twice(func() { e.same("trim 2", e.journal("j", 0, 10), "3c ") })
-	trim("j", 1) // never back
+	trim("j", 1)
 	e.write("j", "d")
 	e.twice(func() { e.same("appended", e.journal("j", 0, 10), "3c 4d ") })
 	trim("j", 4)
@@ -205,4 +244,67 @@ func trimJournal(e *env) {
 		e.same("after trimming above the end", e.journal("j", 0, 10), "6f ")
 		e.same("another", e.journal("k", 0, 10), "1x ")
 	})
+	e.write("j", "g", "j", "h", "j", "i", "j", "j")
+	e.forget("j", 8, 9)
+	e.twice(func() {
+		e.same("with a hole", e.journal("j", 0, 10), "6f 7g 10j ")
+		e.same("after a hole", e.journal("j", 8, 10), "10j ")
+		e.same("a page", e.journal("j", 6, 1), "7g ")
+	})
+	e.forget("j", 10, 10)
+	e.write("j", "k")
+	e.twice(func() { e.same("after forgetting the end", e.journal("j", 0, 10), "6f 7g 11k ") })
+}
+
+// writeAlone: Write is a transaction of its own, in order, and of no epoch.
+func writeAlone(e *env) {
+	e.commit(&store.Batch{Values: map[string][]byte{"a": []byte("1"), "b": {}}})
+	write := func(fails error, f func(store.Tx)) error {
+		return e.s.Write(e.ctx, func(tx store.Tx) error { f(tx); return fails })
+	}
+	value := func(tx store.Tx, key, want string) {
+		e.Helper()
+		if v, err := tx.Value(key); err != nil || string(v) != want {
+			e.Errorf("Value(%q) is %q, %v, want %q", key, v, err, want)
+		}
+	}
+	before := e.snapshot()
+	wanted := errors.New("the host says no")
+	e.is("Write", write(wanted, func(tx store.Tx) {
+		tx.Set("a", []byte("2"))
+		tx.Append("j", []byte("x"))
+		tx.Forget("j", 0, 9)
+	}), wanted)
+	e.unchanged(before)
+	err := write(nil, func(tx store.Tx) {
+		value(tx, "a", "1")
+		value(tx, "b", "")
+		_, err := tx.Value("c")
+		e.is("Value", err, store.ErrNotFound)
+		given := []byte("2")
+		tx.Set("a", given)
+		scribble(given)
+		value(tx, "a", "2")
+		tx.Set("b", nil)
+		_, err = tx.Value("b")
+		e.is("Value", err, store.ErrNotFound)
+		for _, s := range []string{"x", "y", "z"} {
+			tx.Append("j", []byte(s))
+		}
+		tx.Forget("j", 2, 2)
+		tx.Append("j", []byte("!"))
+	})
+	e.is("Write", err, nil)
+	e.twice(func() {
+		e.same("Journal", e.journal("j", 0, 10), "1x 3z 4! ")
+		e.same("Value", must(e.s.Value(e.ctx, "a"))(e, "Value"), []byte("2"))
+		_, err := e.s.Value(e.ctx, "b")
+		e.is("Value", err, store.ErrNotFound)
+	})
+	e.commit(&store.Batch{Values: map[string][]byte{"v": []byte("mine")}, Inside: func(tx store.Tx) error {
+		value(tx, "v", "mine") // "when everything else is written"
+		value(tx, "a", "2")
+		return tx.Set("v", []byte("theirs"))
+	}})
+	e.twice(func() { e.same("Value", must(e.s.Value(e.ctx, "v"))(e, "Value"), []byte("theirs")) })
 }

@@ -3,7 +3,9 @@ package storetest
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/store"
@@ -17,7 +19,7 @@ type model struct {
 	forgotten, newest store.Cursor
 	values            map[string][]byte
 	journals          map[string][]store.Entry // all entries that ever were
-	trimmed           map[string]uint64
+	gone              map[gone]bool            // that were forgotten
 }
 
 type modelChannel struct {
@@ -32,11 +34,26 @@ type modelChannel struct {
 
 func newModel() *model {
 	return &model{channels: map[sds.ChannelID]*modelChannel{}, values: map[string][]byte{},
-		journals: map[string][]store.Entry{}, trimmed: map[string]uint64{}}
+		journals: map[string][]store.Entry{}, gone: map[gone]bool{}}
+}
+
+// gone is an entry of a journal.
+type gone struct {
+	journal string
+	seq     uint64
+}
+
+func (m *model) forget(name string, first, last uint64) {
+	for _, e := range m.journals[name] {
+		if first <= e.Seq && e.Seq <= last {
+			m.gone[gone{name, e.Seq}] = true
+		}
+	}
 }
 
 type appended struct {
 	journal string
+	n       int
 	data    []byte
 }
 
@@ -44,6 +61,7 @@ func (m *model) commit(b *store.Batch, entries []appended) {
 	for _, cb := range b.Channels {
 		if cb.Drop {
 			delete(m.channels, cb.Channel)
+			maps.DeleteFunc(m.values, func(k string, _ []byte) bool { return strings.HasPrefix(k, store.ChannelKey(cb.Channel, "")) })
 			m.events = slices.DeleteFunc(m.events, func(e store.Event) bool { return e.Channel == cb.Channel })
 		}
 		if !cb.Changes.Empty() || len(cb.Sealed)+len(cb.Transitions)+len(cb.Gaps)+len(cb.Hints) > 0 || cb.CompleteTo != 0 {
@@ -65,7 +83,11 @@ func (m *model) commit(b *store.Batch, entries []appended) {
 		}
 	}
 	for _, a := range entries {
-		m.journals[a.journal] = append(m.journals[a.journal], store.Entry{Seq: uint64(len(m.journals[a.journal]) + 1), Data: a.data})
+		all, last := m.journals[a.journal], uint64(0)
+		if len(all) > 0 {
+			last = all[len(all)-1].Seq
+		}
+		m.journals[a.journal] = append(all, store.Entry{Seq: last + uint64(a.n), Data: a.data})
 	}
 }
 
@@ -134,7 +156,14 @@ func (c *modelChannel) load(window int) store.Channel {
 			st.Messages[id] = r
 		}
 	}
-	return store.Channel{State: st, CompleteTo: c.completeTo}
+	loaded := store.Channel{State: st, CompleteTo: c.completeTo}
+	for _, id := range slices.Sorted(maps.Keys(st.Messages)) {
+		if st.Messages[id].State == sds.StateParked {
+			m, _ := c.message(id)
+			loaded.Parked = append(loaded.Parked, m)
+		}
+	}
+	return loaded
 }
 
 func (c *modelChannel) message(id sds.MessageID) (store.Message, bool) {
@@ -223,7 +252,7 @@ func (m *model) eventsAfter(ch sds.ChannelID, after store.Cursor, limit int) (pa
 
 func (m *model) journalAfter(name string, after uint64, limit int) (page []store.Entry) {
 	for _, e := range m.journals[name] {
-		if e.Seq > max(after, m.trimmed[name]) && len(page) < limit {
+		if e.Seq > after && !m.gone[gone{name, e.Seq}] && len(page) < limit {
 			page = append(page, e)
 		}
 	}

@@ -42,7 +42,7 @@ var (
 	someIDs      = []sds.MessageID{"a", "a\x00", "b", "c", "\x00", "\xff", "\xff\xff", "m", "n", "o"}
 	somePersons  = []sds.PersonID{"", "p", "p\x00", "q", "r", "\xff"}
 	someJournals = []string{"j", "j\x00", ""}
-	someKeys     = []string{"v", "w", ""}
+	someKeys     = []string{"v", "w", "", store.ChannelKey("c", "v"), store.ChannelKey("c\x00", "v")}
 )
 
 func pick[T any](r *randomRun, what string, from []T) T {
@@ -69,19 +69,16 @@ func (r *randomRun) step() {
 	case 0:
 		r.env.reopen()
 	case 1:
-		name, upTo := pick(r, "journal", someJournals), uint64(r.upTo(9, "up to"))
-		if err := r.env.s.TrimJournal(r.env.ctx, name, upTo); err != nil {
-			r.Fatalf("TrimJournal: %v", err)
-		}
-		given := uint64(len(r.model.journals[name])) // a trim above them says nothing of later ones
-		r.model.trimmed[name] = max(r.model.trimmed[name], min(upTo, given))
+		name, first, last := pick(r, "journal", someJournals), uint64(r.upTo(9, "first")), uint64(r.upTo(9, "last"))
+		r.env.forget(name, first, last)
+		r.model.forget(name, first, last)
 	default:
 		b, entries := r.batch()
 		fails := k == 2 // the model must not see this one
 		failure := errors.New("failure")
 		b.Inside = func(tx store.Tx) error {
 			for _, a := range entries {
-				if err := tx.Append(a.journal, a.data); err != nil {
+				if err := tx.AppendMany(a.journal, a.n, a.data); err != nil {
 					return err
 				}
 			}
@@ -122,7 +119,7 @@ func (r *randomRun) batch() (b *store.Batch, entries []appended) {
 		}
 	}
 	for range r.upTo(2, "entries") {
-		entries = append(entries, appended{pick(r, "journal", someJournals), r.bytes("entry")})
+		entries = append(entries, appended{pick(r, "journal", someJournals), 1 + r.upTo(2, "many"), r.bytes("entry")})
 	}
 	return b, entries
 }

@@ -22,11 +22,15 @@ func TestKillFindsBugs(t *testing.T) {
 		bugBytes:    {ruleDurable},
 	} {
 		t.Run(bug, func(t *testing.T) {
-			p := newParent(t, seedOf(t), bug)
+			var p *parent
+			seed := seedOf(t)
 			var heard []complaint
-			for n := range 60 {
-				plan := newPlan(p.seed, n)
-				p.live(n, plan.atAnyLine(), nil)
+			for n := range 300 {
+				if n%20 == 0 { // a group in which the bug shows is one of many
+					p = newParent(t, seed+uint64(n), bug)
+				}
+				plan := newPlan(p.seed, n%20)
+				p.live(n%20, plan.atAnyLine(), nil)
 				heard = append(heard, p.witness.complaints...)
 				p.witness.complaints = nil
 				for _, c := range heard {

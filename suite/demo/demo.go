@@ -81,8 +81,24 @@ const DefaultPatience = 10 * time.Minute
 const roundTrip = 250 * time.Millisecond
 
 // fullPace is the largest group over Waku that talks as fast as a small one: all
-// nodes share the processors of one machine, and each carries what all say.
+// nodes share the processors of one machine, and each carries what all say. A
+// larger one is as much slower as it is larger, and its members believe so: who
+// expects answers before a busy machine can give them asks again and again, and
+// makes it busier.
 const fullPace = 12
+
+// slowness returns how many times slower than a small group this one is.
+func (o *Options) slowness() float64 {
+	if o.Transport != Waku {
+		return 1
+	}
+	return max(1, float64(o.Members)/fullPace)
+}
+
+// roundTrip returns what its members believe about the network.
+func (o *Options) roundTrip() time.Duration {
+	return time.Duration(o.slowness() * float64(roundTrip))
+}
 
 // builtIn is two hours in a channel for help with Ubuntu: testdata/README.md
 // says where it comes from.
@@ -164,8 +180,8 @@ func New(o Options) (*Run, error) {
 		return nil, errors.New("demo: the trace has no messages")
 	}
 	r.plan, r.cut = makePlan(r.trace, o.Members, o.Offline)
-	if o.Transport == Waku && o.Members > fullPace {
-		r.plan.slow(float64(o.Members) / fullPace)
+	if factor := o.slowness(); factor > 1 {
+		r.plan.slow(factor)
 	}
 	r.rec = newRecorder(o.Members)
 	return r, nil

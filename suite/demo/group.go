@@ -75,7 +75,7 @@ func (g *group) open(ctx context.Context, o Options, rec *recorder) error {
 		roster.Members[participant(i)] = causeway.PersonID(participant(i))
 	}
 	for i := range o.Members {
-		if err := g.openMember(ctx, i, o.Seed, roster, &witness{rec: rec, member: i}); err != nil {
+		if err := g.openMember(ctx, i, &o, roster, &witness{rec: rec, member: i}); err != nil {
 			return fmt.Errorf("member %d: %w", i, err)
 		}
 	}
@@ -91,7 +91,7 @@ func (g *group) open(ctx context.Context, o Options, rec *recorder) error {
 }
 
 // openMember starts member i.
-func (g *group) openMember(ctx context.Context, i int, seed uint64, roster *causeway.Roster, w *witness) error {
+func (g *group) openMember(ctx context.Context, i int, o *Options, roster *causeway.Roster, w *witness) error {
 	m := &member{}
 	g.members = append(g.members, m)
 	var err error
@@ -104,13 +104,13 @@ func (g *group) openMember(ctx context.Context, i int, seed uint64, roster *caus
 	if w.Store, err = store.OpenSQL(ctx, m.db, store.SQLOptions{}); err != nil {
 		return err
 	}
-	own := rand.New(rand.NewPCG(seed, uint64(i))).Uint64() | 1 // 0 stands for any
+	own := rand.New(rand.NewPCG(o.Seed, uint64(i))).Uint64() | 1 // 0 stands for any
 	m.node, err = causeway.Open(ctx, causeway.Options{Store: w, Observer: w, Transport: m.link.transport(), Seed: own})
 	if err != nil {
 		return err
 	}
 	m.channel, err = m.node.Join(ctx, causeway.ChannelConfig{Channel: channelID, Participant: participant(i), Roster: roster,
-		Profile: causeway.Profile{RoundTrip: roundTrip}})
+		Profile: causeway.Profile{RoundTrip: o.roundTrip()}})
 	return err
 }
 

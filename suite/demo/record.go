@@ -259,7 +259,7 @@ func (r *recorder) holds(member int, s store.Sealed, now time.Time) {
 
 func (r *recorder) event(member int, e *causeway.Event, now time.Time) {
 	o, t := &r.members[member], r.tracks[e.ID]
-	if t == nil && e.Gap == nil {
+	if t == nil && (e.Message != nil || e.Receipt != nil) {
 		r.violated("member %d speaks of message %s, which nobody wrote", member, e.ID)
 		return
 	}

@@ -72,6 +72,32 @@ func TestWaku(t *testing.T) {
 	}
 }
 
+// TestSlowness: what takes longer on one machine is expected to.
+func TestSlowness(t *testing.T) {
+	for _, tt := range []struct {
+		transport Transport
+		members   int
+		length    time.Duration
+		roundTrip time.Duration
+	}{
+		{Waku, 7, time.Minute, 250 * time.Millisecond},
+		{Waku, 12, time.Minute, 250 * time.Millisecond},
+		{Waku, 48, 4 * time.Minute, time.Second},
+		{Loopback, 48, time.Minute, 250 * time.Millisecond},
+	} {
+		o := Defaults()
+		o.Transport, o.Members = tt.transport, tt.members
+		r, err := New(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if length := r.Length().Round(time.Second); length != tt.length || r.opts.roundTrip() != tt.roundTrip {
+			t.Errorf("%d members over %s: %v with a round trip of %v, want %v and %v", tt.members, tt.transport, length,
+				r.opts.roundTrip(), tt.length, tt.roundTrip)
+		}
+	}
+}
+
 // TestWakuStopped ends a run while its members connect.
 func TestWakuStopped(t *testing.T) {
 	temporary(t)

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 
 	"github.com/causeway-im/causeway"
@@ -41,15 +43,15 @@ type line struct {
 
 // process is the child: it answers each message of others with one of its own.
 type process struct {
-	order  order
-	stores map[causeway.ParticipantID]store.Store
+	order order
+	files files
 
 	mu  sync.Mutex
 	out *json.Encoder
 }
 
 func runChild(orders string) {
-	p := &process{out: json.NewEncoder(os.Stdout), stores: map[causeway.ParticipantID]store.Store{}}
+	p := &process{out: json.NewEncoder(os.Stdout)}
 	go func() { // nobody is left to kill us
 		io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
@@ -73,33 +75,19 @@ func (p *process) Errorf(format string, args ...any) {
 	p.tell(line{Error: fmt.Sprintf(format, args...)})
 }
 
-// holds tells whether a person has a message, by the file of its store.
-func (p *process) holds(person causeway.PersonID, id causeway.MessageID) bool {
-	s := p.stores[causeway.ParticipantID(person)]
-	return s != nil && holds(s, id)
-}
-
-func (p *process) run(ctx context.Context) error {
-	var names []causeway.ParticipantID
-	for name, path := range p.order.Paths {
-		names = append(names, name)
-		db, err := sqlite.Open(ctx, path)
-		if err != nil {
-			return err
-		}
-		if p.stores[name], err = store.OpenSQL(ctx, db, store.SQLOptions{}); err != nil {
-			return err
-		}
+func (p *process) run(ctx context.Context) (err error) {
+	if p.files, err = openFiles(ctx, p.order.Paths); err != nil {
+		return err
 	}
 	network, err := waku.New(ctx, waku.Options{Key: p.order.Key, Listen: p.order.Listen, Peers: p.order.Peers})
 	if err != nil {
 		return err
 	}
-	node, err := causeway.Open(ctx, causeway.Options{Store: p.stores[child], Transport: network.Transport(), Observer: &referee{p, child, p.holds}})
+	node, err := causeway.Open(ctx, causeway.Options{Store: p.files[child], Transport: network.Transport(), Observer: &referee{p, child, p.files.holds}})
 	if err != nil {
 		return err
 	}
-	cfg := configFor(names)
+	cfg := configFor(slices.Collect(maps.Keys(p.order.Paths)))
 	cfg.Participant = child
 	channel, err := node.Join(ctx, cfg)
 	if err != nil {
@@ -111,7 +99,11 @@ func (p *process) run(ctx context.Context) error {
 		return err
 	}
 	if p.order.Last {
-		return p.settle(ctx, channel)
+		if _, err := seenByAll(ctx, channel); err != nil {
+			return err
+		}
+		p.tell(line{Settled: true})
+		select {}
 	}
 	for e, err := range channel.Events(ctx, newest) {
 		if err != nil {
@@ -129,16 +121,13 @@ func (p *process) run(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until everybody has all own messages, and then for the end.
-func (p *process) settle(ctx context.Context, channel *causeway.Channel) error {
+// seenByAll waits until everybody has all own messages, and counts them.
+func seenByAll(ctx context.Context, channel *causeway.Channel) (own int, err error) {
 	q := causeway.Log{ByPosition: true, Limit: 1000}
 	for {
 		page, err := channel.Messages(ctx, q)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
+		if err != nil || len(page) == 0 {
+			return own, err
 		}
 		for _, m := range page {
 			q.AfterPosition = m.Position
@@ -146,10 +135,32 @@ func (p *process) settle(ctx context.Context, channel *causeway.Channel) error {
 				continue
 			}
 			if _, err := channel.Receipt(m.ID).WaitFor(ctx, causeway.SeenByAll); err != nil {
-				return err
+				return own, err
 			}
+			own++
 		}
 	}
-	p.tell(line{Settled: true})
-	select {}
+}
+
+// files are the databases of all members, which a child can look into.
+type files map[causeway.ParticipantID]store.Store
+
+func openFiles(ctx context.Context, paths map[causeway.ParticipantID]string) (files, error) {
+	all := files{}
+	for name, path := range paths {
+		db, err := sqlite.Open(ctx, path)
+		if err != nil {
+			return nil, err
+		}
+		if all[name], err = store.OpenSQL(ctx, db, store.SQLOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// holds tells whether a person has a message, by the file of its store.
+func (f files) holds(person causeway.PersonID, id causeway.MessageID) bool {
+	s := f[causeway.ParticipantID(person)]
+	return s != nil && holds(s, id)
 }

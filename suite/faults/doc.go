@@ -8,6 +8,8 @@
 //	                   the network falls into two halves
 //	restart_test.go    a node is closed, and opened again with the same identity
 //	kill_test.go       the same with a process and kill -9
+//	soak_test.go       a process for each of ten members and the store node, killed at
+//	                   random for half an hour, with losses; and four for seconds
 //	absence_test.go    a member comes back to a store that is absent, dies, is slow,
 //	                   refuses, forgets or lags
 //	light_test.go      the service nodes of a light member die
@@ -20,5 +22,8 @@
 //
 // Tests wait for events, up to a ceiling, and never for time to pass, except for
 // the time that a fault is to last. CAUSEWAY_NIGHTLY=1 makes cuts last 10 s and a
-// minute.
+// minute, and runs TestSoak. What happens in that is counted in messages and depends
+// on a seed, which it prints: CAUSEWAY_SOAK_SEED repeats it, and CAUSEWAY_SOAK says
+// how long it lasts. At its end it looks into all databases once more, and at what
+// those processes use that nobody killed.
 package faults

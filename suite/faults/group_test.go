@@ -35,6 +35,10 @@ func TestMain(m *testing.M) {
 		runChild(o)
 		return
 	}
+	if o := os.Getenv(soakVar); o != "" {
+		runSoaked(o)
+		return
+	}
 	flag.Parse()
 	atOnce := groupsAtOnce
 	if raced {

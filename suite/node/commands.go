@@ -15,13 +15,14 @@ import (
 )
 
 // Help lists the commands.
-const Help = `/status   how the node and the channel are
-/log [n]  the last n messages, 20 if n is not given
-/gaps     messages that are missing
-/who      members, and when each last wrote
-/peers    other nodes
-/quit     stop, as the end of the input does
-//text    a message that begins with /`
+const Help = `/status     how the node and the channel are
+/log [n]    the last n messages, 20 if n is not given
+/gaps       messages that are missing
+/who        members, and when each last wrote
+/peers      other nodes
+/telemetry  how telling the collector fares
+/quit       stop, as the end of the input does
+//text      a message that begins with /`
 
 // maxShown is how many messages or gaps a command shows at most.
 const maxShown = 1000
@@ -57,6 +58,8 @@ func (m *member) command(ctx context.Context, words []string) bool {
 		err = m.who(ctx)
 	case "/peers":
 		m.peers()
+	case "/telemetry":
+		err = m.telling(ctx)
 	default:
 		m.say("error", "%s: no such command; /help lists them, and // begins a message with /", name)
 	}

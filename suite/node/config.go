@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -24,9 +25,10 @@ import (
 	"github.com/causeway-im/causeway/suite/waku"
 	"github.com/causeway-im/causeway/suite/waku/storenode"
 	"github.com/causeway-im/causeway/suite/waku/wire"
+	"github.com/causeway-im/causeway/transport"
 )
 
-// Config is how a node takes part. Data and Channel are required.
+// Config is how a node takes part. Data is required, and Channel or REST.
 type Config struct {
 	Data    string // folder of everything that is kept
 	Name    string // participant id; by default one that is made once and kept
@@ -44,12 +46,29 @@ type Config struct {
 	Cluster      uint16 // 0 is waku.DefaultCluster
 	Shard        uint16
 
+	Telemetry Telemetry // off without a collector
+
 	Loss float64 // the share of received messages that is dropped, for tests
 	JSON bool    // print JSON lines
+
+	REST      string // address of the API, or unix: and a path; "" for none
+	RESTToken string // what its users have to present
+	Faults    bool   // let them break things
+	FaultSeed uint64 // of what is broken by chance
+	Quota     string // packets/window, such as 100/10m; "" for no limit
+	Version   string // what the API says
 }
 
 // DefaultTopic returns the content topic of a channel if nobody says.
 func DefaultTopic(channel string) string { return "/causeway/1/" + channel + "/proto" }
+
+// topic returns the content topic.
+func (c *Config) topic() transport.Topic {
+	return transport.Topic(cmp.Or(c.Topic, DefaultTopic(c.Channel)))
+}
+
+// cluster returns the number of the network.
+func (c *Config) cluster() uint16 { return cmp.Or(c.Cluster, waku.DefaultCluster) }
 
 // DefaultChannel is where a node is if nobody says.
 const DefaultChannel = "general"
@@ -59,7 +78,7 @@ func (c *Config) Check() error {
 	switch {
 	case c.Data == "":
 		return errors.New("--data must name a folder")
-	case c.Channel == "":
+	case c.Channel == "" && c.REST == "":
 		return errors.New("--channel must not be empty")
 	case c.Topic == "" && strings.ContainsAny(c.Channel, "/ "):
 		return errors.New("--channel with / or space needs --topic")
@@ -83,11 +102,14 @@ func (c *Config) Check() error {
 	}{{"--peer", c.Peers}, {"--service", c.ServiceNodes}, {"--store-node", c.StoreNodes}} {
 		for _, addr := range list.addrs {
 			if _, err := storenode.ParseStores(addr); err != nil {
-				return fmt.Errorf("%s must be a multiaddr that ends in /p2p/ and a peer id: %w", list.flag, err)
+				return fmt.Errorf("%s must be a multiaddr that ends in /p2p/ and a peer id, and is %q", list.flag, addr)
 			}
 		}
 	}
-	return nil
+	if err := c.Telemetry.check(); err != nil {
+		return err
+	}
+	return c.checkREST()
 }
 
 // Files of the data folder.
@@ -97,6 +119,7 @@ const (
 	keyFile      = "node.key"
 	nameFile     = "name"
 	listenFile   = "listen"
+	consentFile  = "telemetry" // the version of Consent that was shown
 )
 
 const anyPort = "/ip4/127.0.0.1/tcp/0"
@@ -121,7 +144,7 @@ func (c *Config) keep(name, content string) error {
 func (c *Config) participant() (causeway.ParticipantID, error) {
 	kept, err := c.kept(nameFile)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("--data: %w", err)
 	}
 	switch {
 	case kept == "" && c.Name == "":
@@ -136,7 +159,10 @@ func (c *Config) participant() (causeway.ParticipantID, error) {
 	if strings.TrimSpace(c.Name) != c.Name || strings.ContainsAny(c.Name, "\r\n") {
 		return "", errors.New("--name must not begin or end with a space, nor have several lines")
 	}
-	return causeway.ParticipantID(c.Name), c.keep(nameFile, c.Name)
+	if err := c.keep(nameFile, c.Name); err != nil {
+		return "", fmt.Errorf("--data: %w", err)
+	}
+	return causeway.ParticipantID(c.Name), nil
 }
 
 // rosterFile is how a roster is written.

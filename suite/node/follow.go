@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,6 +15,10 @@ import (
 
 // follow tells all events until ctx ends.
 func (m *member) follow(ctx context.Context) error {
+	if m.channel == nil {
+		<-ctx.Done()
+		return nil
+	}
 	for e, err := range m.channel.Events(ctx, m.first) {
 		if err != nil {
 			if ctx.Err() != nil {
@@ -212,10 +217,19 @@ func (m *member) look(ctx context.Context) error {
 		}
 		m.sent = m.sent[1:]
 	}
+	if m.channel == nil { // nothing else tells that another node has its store
+		if _, err := m.node.Status(ctx); errors.Is(err, causeway.ErrClosed) {
+			return err
+		}
+		return nil
+	}
 	if m.absence.over || !m.network.Online {
 		return nil
 	}
-	return m.catchUp(ctx)
+	if err := m.catchUp(ctx); !errors.Is(err, causeway.ErrNotJoined) { // through the API it may be left
+		return err
+	}
+	return nil
 }
 
 // catchUp tells that the stores have told what was missed, after that was told.

@@ -23,7 +23,7 @@ import (
 	"github.com/causeway-im/causeway/store"
 	"github.com/causeway-im/causeway/suite/sqlite"
 	"github.com/causeway-im/causeway/suite/waku"
-	"github.com/causeway-im/causeway/transport"
+	"github.com/causeway-im/causeway/telemetry"
 )
 
 // Times of a node.
@@ -40,6 +40,10 @@ const (
 // maxLine bounds a line of input. Longer ones end the node.
 const maxLine = 4 << 20
 
+// aroundText is how many bytes of a Waku message are not for the text: the history
+// that a message names, with hints, and what members tell each other.
+const aroundText = 8 << 10
+
 // historyShown is how many messages of the log are shown at the start.
 const historyShown = 20
 
@@ -54,6 +58,9 @@ type member struct {
 	node    *causeway.Node
 	channel *causeway.Channel
 
+	telemetry *telemetry.Telemetry // nil if nothing is told
+	unfollow  func()               // ends its counting of traffic
+
 	first   causeway.Cursor             // what happens in this run comes after it
 	shown   map[causeway.MessageID]bool // history that was shown
 	sent    []*causeway.Receipt         // of this run, not known to be sent
@@ -65,6 +72,7 @@ type member struct {
 	absence absence
 	ticks   ticks
 	gaps    gapWatch
+	service service
 }
 
 // absence is a time in which messages were missed, and the start counts as one.
@@ -147,6 +155,9 @@ func (m *member) open(ctx context.Context, log *slog.Logger) (err error) {
 	if m.roster, err = c.roster(m.self); err != nil {
 		return err
 	}
+	if err := m.listenREST(); err != nil {
+		return err
+	}
 	if m.db, err = sqlite.Open(ctx, c.file(databaseFile)); err != nil {
 		return err
 	}
@@ -157,24 +168,39 @@ func (m *member) open(ctx context.Context, log *slog.Logger) (err error) {
 	if err := m.openWaku(ctx, log); err != nil {
 		return err
 	}
-	m.node, err = causeway.Open(ctx, causeway.Options{Store: kept, Transport: m.waku.Transport(), Log: log})
-	if err != nil {
+	if err := m.openTelemetry(ctx, kept, log); err != nil {
 		return err
+	}
+	o := causeway.Options{Store: kept, Log: log}
+	o.Transport, o.Clock = m.carrier()
+	if o.Quota, err = c.quota(); err != nil {
+		return err
+	}
+	if m.telemetry != nil {
+		o.Observer = m.telemetry
+	}
+	if m.node, err = causeway.Open(ctx, o); err != nil {
+		return err
+	}
+	if m.telemetry != nil {
+		m.unfollow = m.telemetry.Follow(m.node.Metrics)
 	}
 	if _, m.first, err = m.node.Cursors(ctx); err != nil {
 		return err
 	}
 	m.cursor.Store(uint64(m.first))
-	topic := c.Topic
-	if topic == "" {
-		topic = DefaultTopic(c.Channel)
+	topic := c.topic()
+	if c.Channel != "" {
+		m.channel, err = m.node.Join(ctx, causeway.ChannelConfig{Channel: causeway.ChannelID(c.Channel), Participant: m.self,
+			Roster: m.roster, Topic: topic})
+		if err != nil {
+			return err
+		}
 	}
-	m.channel, err = m.node.Join(ctx, causeway.ChannelConfig{Channel: causeway.ChannelID(c.Channel), Participant: m.self, Roster: m.roster,
-		Topic: transport.Topic(topic)})
-	if err != nil {
+	if err := m.introduce(ctx, string(topic)); err != nil {
 		return err
 	}
-	if err := m.introduce(ctx, topic); err != nil {
+	if err := m.openREST(ctx, log); err != nil {
 		return err
 	}
 	m.waku.WatchHealth(func(h waku.Health) { // until it is closed
@@ -225,22 +251,24 @@ func (m *member) openWaku(ctx context.Context, log *slog.Logger) error {
 
 // introduce tells who this is and what was said before.
 func (m *member) introduce(ctx context.Context, topic string) error {
-	status, err := m.channel.Status(ctx)
-	if err != nil {
-		return err
+	var status causeway.ChannelStatus
+	if m.channel != nil {
+		var err error
+		if status, err = m.channel.Status(ctx); err != nil {
+			return err
+		}
+	} else {
+		topic = ""
 	}
 	c := &m.cfg
-	cluster := c.Cluster
-	if cluster == 0 {
-		cluster = waku.DefaultCluster
-	}
+	cluster := c.cluster()
 	r := &startedRecord{head: headOf("started", time.Now()), Participant: string(m.self), Channel: c.Channel, Topic: topic,
 		Mode: c.options().Mode.String(), Cluster: cluster, Shard: c.Shard, Addresses: append([]string{}, m.waku.Addrs()...),
 		Messages: uint64(status.Messages)}
-	if c.Channel != DefaultChannel {
+	if c.Channel != DefaultChannel && c.Channel != "" {
 		r.extra = append(r.extra, " --channel "+clean(c.Channel))
 	}
-	if topic != DefaultTopic(c.Channel) {
+	if topic != "" && topic != DefaultTopic(c.Channel) {
 		r.extra = append(r.extra, " --topic "+clean(topic))
 	}
 	if cluster != waku.DefaultCluster || c.Shard != waku.DefaultShard {
@@ -253,6 +281,9 @@ func (m *member) introduce(ctx context.Context, topic string) error {
 		r.served = append(r.served, "--light --service")
 	}
 	m.out.tell(r)
+	if m.channel == nil {
+		return nil
+	}
 	return m.log(ctx, historyShown, func(message *causeway.Message) { m.shown[message.ID] = true })
 }
 
@@ -270,11 +301,17 @@ func (m *member) run(ctx context.Context, lines <-chan string) error {
 	for {
 		select {
 		case line, ok := <-lines:
-			if !ok || !m.line(work, line) {
+			switch {
+			case !ok && m.cfg.REST != "": // it has others to serve
+				lines = nil
+			case !ok || !m.line(work, line):
 				return m.finish(work)
 			}
 		case <-ctx.Done():
 			return m.finish(work)
+		case err := <-m.service.done:
+			m.service.stop = nil
+			return err
 		case <-m.out.failed:
 			return m.out.failure()
 		case err := <-followed:
@@ -303,12 +340,19 @@ func (m *member) line(ctx context.Context, line string) bool {
 	line = strings.TrimRight(line, "\r")
 	text, escaped := strings.CutPrefix(line, "//")
 	switch {
+	case m.channel == nil && strings.TrimSpace(line) != "/quit":
+		m.say("error", "no channel was named with --channel: the API has those that there are")
+		return true
 	case strings.TrimSpace(line) == "":
 		return true
 	case escaped:
 		line = "/" + text
 	case strings.HasPrefix(line, "/"):
 		return m.command(ctx, strings.Fields(line))
+	}
+	if most := m.waku.MaxPayload(m.cfg.topic()) - aroundText; len(line) > most {
+		m.say("error", "not sent: the text has %d bytes, and at most %d go into one message of Waku", len(line), most)
+		return true
 	}
 	o := causeway.SendOptions{Want: causeway.AtLeastOne}
 	if m.roster != nil {
@@ -326,6 +370,9 @@ func (m *member) line(ctx context.Context, line string) bool {
 // finish waits for a while until the network has what was written, and until all
 // events are told.
 func (m *member) finish(ctx context.Context) error {
+	if err := m.closeREST(); err != nil {
+		m.say("error", "%v", err)
+	}
 	waiting, cancel := context.WithTimeout(ctx, handOver)
 	defer cancel()
 	unsent := 0
@@ -338,7 +385,7 @@ func (m *member) finish(ctx context.Context) error {
 	if err != nil {
 		return explain(err)
 	}
-	for causeway.Cursor(m.cursor.Load()) < newest {
+	for m.channel != nil && causeway.Cursor(m.cursor.Load()) < newest {
 		select {
 		case <-m.told:
 		case <-waiting.Done():
@@ -356,9 +403,13 @@ func (m *member) say(event, format string, args ...any) {
 
 // close ends what was opened.
 func (m *member) close() error {
-	var failed []error
+	failed := []error{m.closeREST()}
 	if m.node != nil {
 		failed = append(failed, m.node.Close())
+	}
+	failed = append(failed, m.closeTelemetry())
+	if m.service.faults != nil {
+		m.service.faults.Transport.Close()
 	}
 	if m.waku != nil {
 		failed = append(failed, m.waku.Close())

@@ -61,8 +61,11 @@ type startedRecord struct {
 
 func (r *startedRecord) text() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s in channel %s (%s), %s on shard %d of cluster %d", clean(r.Participant), clean(r.Channel), clean(r.Topic),
-		r.Mode, r.Shard, r.Cluster)
+	b.WriteString(clean(r.Participant))
+	if r.Channel != "" {
+		fmt.Fprintf(&b, " in channel %s (%s)", clean(r.Channel), clean(r.Topic))
+	}
+	fmt.Fprintf(&b, ", %s on shard %d of cluster %d", r.Mode, r.Shard, r.Cluster)
 	for i, a := range r.Addresses {
 		if i == 0 {
 			b.WriteString("\nothers join with:")
@@ -71,6 +74,9 @@ func (r *startedRecord) text() string {
 		for _, flag := range r.served {
 			fmt.Fprintf(&b, "\n  … %s %s", flag, a)
 		}
+	}
+	if r.Channel == "" { // it has no use for messages
+		return b.String() + "\nit is in the channels that are joined through the API; /quit stops it"
 	}
 	return b.String() + "\n/help lists commands; all else is a message"
 }

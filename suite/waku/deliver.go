@@ -95,6 +95,7 @@ func received(m *wire.Message, hash [32]byte) transport.Received {
 		Topic:   transport.Topic(m.ContentTopic),
 		Payload: bytes.Clone(m.Payload),
 		Hint:    hash[:],
+		Meta:    append([]byte(nil), m.Meta...),
 		Time:    time.Unix(0, m.Timestamp),
 	}
 }

@@ -42,6 +42,8 @@
 // # Connections
 //
 // Configured peers are dialled until Close: at once when a connection has ended
-// that lasted, and else after pauses that double up to half a minute. Health and
-// WatchHealth tell who is connected and why others are not.
+// that lasted, and else after pauses that double, by default up to half a minute
+// (Options.Redial). Health and WatchHealth tell who is connected and why others
+// are not. A service node or a store that was asked too much (429) is asked again
+// later, and not given up for that.
 package waku

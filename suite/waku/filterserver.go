@@ -1,8 +1,11 @@
 package waku
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"io"
+	"net"
 	"sync"
 	"time"
 
@@ -34,7 +37,14 @@ type member struct {
 	id    peer.ID
 	wants map[criterion]struct{} // guarded by filterServer.mu
 	queue *queue[[]byte]         // of frames
+	open  chan struct{}          // has one for each stream that is not closed yet
 }
+
+// pushStreams is how many messages may be on their way to one light node: each
+// has a stream, and a light node far away takes a round trip to say that it has
+// it. libp2p takes 64 streams of one protocol from one peer if nobody tells it
+// otherwise, and go-yamux opens 256 that the peer has not accepted yet.
+const pushStreams = 32
 
 func newFilterServer(n *Node) *filterServer {
 	f := &filterServer{n: n, members: map[peer.ID]*member{}, topics: map[criterion]map[*member]struct{}{}}
@@ -90,8 +100,8 @@ func (f *filterServer) subscribe(p peer.ID, r *wire.FilterRequest) (status uint3
 		if len(f.members) >= limits.Subscribers {
 			return wire.StatusUnavailable, "too many subscribers"
 		}
-		m = &member{id: p, wants: map[criterion]struct{}{}, queue: newQueue[[]byte]()}
-		if !f.n.spawn(func() { m.queue.run(func(frame []byte) { f.send(m.id, frame) }) }) {
+		m = &member{id: p, wants: map[criterion]struct{}{}, queue: newQueue[[]byte](), open: make(chan struct{}, pushStreams)}
+		if !f.n.spawn(func() { m.queue.run(func(frame []byte) { f.send(m, frame) }) }) {
 			return wire.StatusUnavailable, "closing"
 		}
 		f.members[p] = m
@@ -143,23 +153,65 @@ func (f *filterServer) push(shard string, m *wire.Message) {
 }
 
 // send opens a stream for one message: known light nodes read one message of a
-// stream.
-func (f *filterServer) send(p peer.ID, frame []byte) {
+// stream. It returns when the message is written, so that messages leave in
+// order, and leaves the rest to another goroutine.
+func (f *filterServer) send(m *member, frame []byte) {
+	select {
+	case m.open <- struct{}{}:
+	case <-f.n.ctx.Done():
+		f.sent(m, f.n.ctx.Err())
+		return
+	}
+	s, err := f.write(m.id, frame)
+	if err != nil || !f.n.spawn(func() { f.finish(m, s) }) {
+		if s != nil {
+			err = errors.Join(err, s.Reset())
+		}
+		<-m.open
+		f.sent(m, cmp.Or(err, transport.ErrClosed))
+	}
+}
+
+// write sends a frame, and the end of the stream. It does not wait for an answer.
+func (f *filterServer) write(p peer.ID, frame []byte) (network.Stream, error) {
 	ctx, cancel := context.WithTimeout(f.n.ctx, f.n.opts.pace.request)
 	defer cancel()
 	s, err := f.n.host.NewStream(network.WithNoDial(ctx, "light nodes come by themselves"), p, wire.FilterPushProtocol)
-	if err == nil {
-		s.SetDeadline(time.Now().Add(f.n.opts.pace.request))
-		if err = wire.WriteFrame(s, frame); err == nil {
-			err = s.Close()
-		}
-		if err != nil {
-			err = errors.Join(err, s.Reset())
-		}
+	if err != nil {
+		return nil, err
 	}
+	s.SetDeadline(time.Now().Add(f.n.opts.pace.request))
+	if err := wire.WriteFrame(s, frame); err != nil {
+		return s, err
+	}
+	return s, s.CloseWrite()
+}
+
+// finish waits until the light node has closed the stream: it has read the message
+// then. If it resets it, it has not taken it. Who does neither gets the next ones
+// somewhat later.
+func (f *filterServer) finish(m *member, s network.Stream) {
+	s.SetReadDeadline(time.Now().Add(f.n.opts.pace.pushClose))
+	_, err := s.Read(make([]byte, 1))
+	if errors.Is(err, io.EOF) || isTimeout(err) {
+		err = nil
+	}
+	err = errors.Join(err, s.Close())
+	<-m.open
+	f.sent(m, err)
+}
+
+// isTimeout tells whether a deadline was the reason: libp2p has an error of its own.
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// sent counts a message as pushed, or not.
+func (f *filterServer) sent(m *member, err error) {
 	if err != nil {
 		f.n.count.lightFailed.Add(1)
-		f.n.opts.Log.Debug("waku: can't push to light node", "peer", p, "error", err)
+		f.n.opts.Log.Debug("waku: can't push to light node", "peer", m.id, "error", err)
 		return
 	}
 	f.n.count.served.Add(1)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"sync"
@@ -47,6 +48,8 @@ type serviceNode struct {
 	epoch     int // of the connection
 	failures  int // in a row
 	badUntil  time.Time
+	limited   int       // times in a row that it answered that this was too much
+	waitUntil time.Time // before, it is asked nothing; it is as good as before
 	err       error
 	known     map[transport.Topic]bool // what it is subscribed to for us
 	pinged    time.Time                // when it last answered anything
@@ -92,6 +95,7 @@ func (l *light) connection(p peer.ID, connected bool) {
 	case able && !s.connected:
 		s.epoch++
 		s.connected, s.err, s.failures, s.badUntil = true, nil, 0, time.Time{}
+		s.limited, s.waitUntil = 0, time.Time{}
 		clear(s.known)
 	case !connected && s.connected:
 		s.epoch++
@@ -151,6 +155,17 @@ func (l *light) health(p peer.ID) (receiving bool, err error) {
 func (l *light) settled(s *serviceNode) bool {
 	for topic := range l.wanted {
 		if !s.known[topic] {
+			return false
+		}
+	}
+	return true
+}
+
+// covered tells whether all chosen service nodes know all that is wanted: only then
+// another is given up.
+func (l *light) covered(now time.Time) bool {
+	for _, s := range l.nodes {
+		if l.chosen(s, now) && !l.settled(s) {
 			return false
 		}
 	}
@@ -230,6 +245,14 @@ type job struct {
 	typ    wire.FilterType
 	shard  string
 	topics []transport.Topic
+	forgot []transport.Topic // taken out of serviceNode.known on its account
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // next returns what a service node has to be told, or when to look again.
@@ -240,13 +263,14 @@ func (l *light) next(s *serviceNode) (*job, time.Duration) {
 	if !s.connected {
 		return nil, time.Hour
 	}
-	if !s.usable(now) {
-		return nil, s.badUntil.Sub(now)
+	if until := latest(s.badUntil, s.waitUntil); now.Before(until) {
+		return nil, until.Sub(now)
 	}
 	if !l.chosen(s, now) {
-		if len(s.known) > 0 {
+		if len(s.known) > 0 && l.covered(now) {
+			j := &job{epoch: s.epoch, typ: wire.FilterUnsubscribeAll, forgot: slices.Collect(maps.Keys(s.known))}
 			clear(s.known)
-			return &job{epoch: s.epoch, typ: wire.FilterUnsubscribeAll}, 0
+			return j, 0
 		}
 		return nil, time.Hour
 	}
@@ -298,6 +322,7 @@ func (l *light) difference(s *serviceNode, typ wire.FilterType) *job {
 		for _, topic := range j.topics {
 			delete(s.known, topic)
 		}
+		j.forgot = j.topics
 	}
 	return j
 }
@@ -323,6 +348,9 @@ func (l *light) do(s *serviceNode, j *job) {
 	switch {
 	case gone && j.typ != wire.FilterSubscribe:
 		clear(s.known) // it has forgotten us; what is wanted is asked again
+	case err == nil && answer.Status == wire.StatusTooMany && s.limited < maxLimited:
+		l.wait(s, j)
+		return
 	case err == nil && answer.Status != wire.StatusOK:
 		err = fmt.Errorf("filter: status %d: %s", answer.Status, answer.Desc)
 	}
@@ -330,7 +358,7 @@ func (l *light) do(s *serviceNode, j *job) {
 		l.fail(s, err)
 		return
 	}
-	s.err, s.failures, s.pinged = nil, 0, time.Now()
+	s.err, s.failures, s.limited, s.pinged = nil, 0, 0, time.Now()
 	if j.typ == wire.FilterSubscribe {
 		for _, topic := range j.topics {
 			s.known[topic] = true
@@ -338,10 +366,25 @@ func (l *light) do(s *serviceNode, j *job) {
 	}
 }
 
+// maxLimited is how many times in a row a service node may say that it was asked
+// too much before it counts as failed. By default that takes it a minute.
+const maxLimited = 5
+
+// wait asks a service node again later that was asked too much: it still pushes
+// what it knows of. It is called with the lock held.
+func (l *light) wait(s *serviceNode, j *job) {
+	for _, topic := range j.forgot {
+		s.known[topic] = true // it still is
+	}
+	l.n.count.limited.Add(1)
+	s.waitUntil = time.Now().Add(pauseAfter(l.n.opts.pace.serviceRetry, l.n.opts.RedialMax, s.limited))
+	s.limited++
+}
+
 // fail leaves a service node alone for a while. It is called with the lock held.
 func (l *light) fail(s *serviceNode, err error) {
 	s.err = err
-	s.badUntil = time.Now().Add(pauseAfter(l.n.opts.pace.serviceRetry, l.n.opts.pace.redialMax, s.failures))
+	s.badUntil = time.Now().Add(pauseAfter(l.n.opts.pace.serviceRetry, l.n.opts.RedialMax, s.failures))
 	s.failures++
 	clear(s.known)
 	l.n.opts.Log.Info("waku: service node failed", "peer", s.id, "error", err)

@@ -115,9 +115,11 @@ func (n *Node) start(ctx context.Context) (err error) {
 
 func (n *Node) startRelay(ctx context.Context) (err error) {
 	if n.opts.Store != nil {
-		if n.store, err = n.opts.Store(ctx, n.host); err != nil {
+		store, err := n.opts.Store(ctx, n.host)
+		if err != nil { // store may be a nil pointer in an interface: there is nothing to close
 			return fmt.Errorf("waku: store: %w", err)
 		}
+		n.store = store
 	}
 	if n.opts.ServeFilter {
 		n.filter = newFilterServer(n)
@@ -247,6 +249,9 @@ func (n *Node) connectednessChanged(p peer.ID, connected bool) {
 	if k := n.keepers[p]; k != nil {
 		k.poke()
 	}
+	if connected {
+		n.stores.Connected(p)
+	}
 	if n.light != nil {
 		n.light.connection(p, connected)
 	}
@@ -280,7 +285,8 @@ func (n *Node) shardOf(topic transport.Topic) (number uint16, name string, err e
 	return number, shardName(n.opts.Cluster, number), nil
 }
 
-// MaxPayload returns the largest payload in bytes that Publish takes on a topic.
+// MaxPayload returns the largest payload in bytes that Publish takes on a topic,
+// without Meta.
 func (n *Node) MaxPayload(topic transport.Topic) int {
 	frame := wire.Message{
 		ContentTopic: string(topic),
@@ -306,7 +312,14 @@ func (n *Node) Publish(ctx context.Context, e transport.Envelope) (hint []byte, 
 	if err != nil {
 		return nil, err
 	}
-	if limit := n.MaxPayload(e.Topic); len(e.Payload) > limit {
+	if len(e.Meta) > transport.MaxMeta {
+		return nil, fmt.Errorf("waku: meta of %d bytes, at most %d: %w", len(e.Meta), transport.MaxMeta, transport.ErrTooLarge)
+	}
+	limit := n.MaxPayload(e.Topic)
+	if len(e.Meta) > 0 {
+		limit = max(0, limit-len(e.Meta)-2) // with its tag and length
+	}
+	if len(e.Payload) > limit {
 		return nil, fmt.Errorf("waku: payload of %d bytes on a topic that takes %d, in messages of %d: %w",
 			len(e.Payload), limit, n.opts.MaxMessage, transport.ErrTooLarge)
 	}
@@ -315,6 +328,7 @@ func (n *Node) Publish(ctx context.Context, e transport.Envelope) (hint []byte, 
 		ContentTopic: string(e.Topic),
 		Timestamp:    n.nextStamp(),
 		Ephemeral:    e.Ephemeral,
+		Meta:         bytes.Clone(e.Meta),
 	}
 	if err := m.Check(); err != nil {
 		return nil, err

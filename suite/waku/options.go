@@ -80,6 +80,13 @@ type Options struct {
 	// passes by and closes in the end; nil means none. See storenode.NewServer.
 	Store func(context.Context, host.Host) (Store, error)
 
+	// Redial is the pause after the first attempt to reach a configured peer that
+	// failed. It doubles from failure to failure up to RedialMax; each pause is
+	// between half and one and a half of that, so that the peers of a node that
+	// restarts do not come all at once. Zero values mean 250 ms and 30 s. A service
+	// node that fails otherwise is left alone for RedialMax at most, too.
+	Redial, RedialMax time.Duration
+
 	// MaxMessage bounds a whole message in bytes; 0 means wire.MaxMessage, which
 	// is also the largest.
 	MaxMessage int
@@ -142,12 +149,12 @@ func (l Limits) withDefaults() Limits {
 // pace is how fast things happen that happen again and again.
 type pace struct {
 	heartbeat        time.Duration // of gossipsub
-	redial           time.Duration // the first pause after a dial that failed; doubles
-	redialMax        time.Duration // where it stops doubling
 	stable           time.Duration // a connection that lasted this long was a good one
 	ping             time.Duration // of filter subscriptions
 	serviceRetry     time.Duration // the first pause after a service node failed; doubles
 	request          time.Duration // for an answer of a peer
+	pushClose        time.Duration // for a light node to close the stream of a push
+	storeRest        time.Duration // a store that failed is left alone; 0: as storenode has it
 	otherClusterTime time.Duration // a peer of another cluster is not talked to for so long
 }
 
@@ -158,12 +165,11 @@ func (p pace) withDefaults() pace {
 		}
 	}
 	set(&p.heartbeat, time.Second)
-	set(&p.redial, 250*time.Millisecond)
-	set(&p.redialMax, 30*time.Second)
 	set(&p.stable, 5*time.Second)
 	set(&p.ping, time.Minute)
 	set(&p.serviceRetry, 2*time.Second)
 	set(&p.request, 10*time.Second)
+	set(&p.pushClose, 2*time.Second)
 	set(&p.otherClusterTime, 10*time.Minute)
 	return p
 }
@@ -194,6 +200,15 @@ func (o *Options) check() error {
 	}
 	if o.MaxMessage < 0 || o.MaxMessage > wire.MaxMessage {
 		return fmt.Errorf("waku: MaxMessage is %d; at most %d are possible", o.MaxMessage, wire.MaxMessage)
+	}
+	if o.Redial == 0 {
+		o.Redial = 250 * time.Millisecond
+	}
+	if o.RedialMax == 0 {
+		o.RedialMax = max(30*time.Second, o.Redial)
+	}
+	if o.Redial < 0 || o.RedialMax < o.Redial {
+		return fmt.Errorf("waku: Redial is %v and RedialMax is %v; they must be positive and rise", o.Redial, o.RedialMax)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

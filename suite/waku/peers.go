@@ -85,19 +85,19 @@ func poke(c chan struct{}) {
 // run dials whenever the peer is not connected, until the node is closed. Pauses
 // double from failure to failure; a connection that did not last is one.
 func (k *keeper) run() {
-	p := k.n.opts.pace
+	o := &k.n.opts
 	failures := 0
 	for k.n.ctx.Err() == nil {
 		since := time.Now()
 		if k.connected() || k.dial() {
 			k.wait(k.connected)
-			if time.Since(since) >= p.stable {
+			if time.Since(since) >= o.pace.stable {
 				failures = 0
 				continue
 			}
 			k.failed(errShort)
 		}
-		k.pause(pauseAfter(p.redial, p.redialMax, failures))
+		k.pause(pauseAfter(o.Redial, o.RedialMax, failures))
 		failures++
 	}
 }

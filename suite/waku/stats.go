@@ -31,6 +31,9 @@ type Stats struct {
 	// Failovers are lightpush requests that a service node did not do and that went
 	// to another.
 	Failovers uint64
+	// Limited are requests about subscriptions that a service node found too many,
+	// and that were made again later.
+	Limited uint64
 }
 
 // Dropped counts messages that a node dropped, by reason.
@@ -50,7 +53,7 @@ type Dropped struct {
 	Lost uint64
 	// PeerQueue: a relay peer was so slow that its queue was full. Counted for each
 	// peer, as is
-	// PeerGone: the connection ended before it was written.
+	// PeerGone: the connection ended before it was written, or there was none.
 	PeerQueue, PeerGone uint64
 	// LightQueue, LightFailed: the same for light nodes.
 	LightQueue, LightFailed uint64
@@ -64,7 +67,7 @@ type Dropped struct {
 // counters are Stats that are being counted.
 type counters struct {
 	published, publishFailed, received, elsewhere, duplicates, sent, taken, pushed, served atomic.Uint64
-	dials, dialsFailed, otherCluster, failovers                                            atomic.Uint64
+	dials, dialsFailed, otherCluster, failovers, limited                                   atomic.Uint64
 
 	malformed, invalid, validationQueue, shardQueue, subscription, cancelled, lost atomic.Uint64
 	peerQueue, peerGone, lightQueue, lightFailed, pushRefused, stranger            atomic.Uint64
@@ -86,6 +89,6 @@ func (n *Node) Stats() Stats {
 			PushRefused: c.pushRefused.Load(), Stranger: c.stranger.Load(),
 		},
 		Dials: c.dials.Load(), DialsFailed: c.dialsFailed.Load(),
-		OtherCluster: c.otherCluster.Load(), Failovers: c.failovers.Load(),
+		OtherCluster: c.otherCluster.Load(), Failovers: c.failovers.Load(), Limited: c.limited.Load(),
 	}
 }

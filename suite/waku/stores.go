@@ -27,9 +27,10 @@ func (n *Node) openStores() error {
 	}
 	var err error
 	n.stores, err = storenode.NewClient(n.host, storenode.Options{
-		Stores:  infos,
-		Timeout: n.opts.pace.request,
-		Log:     n.opts.Log,
+		Stores:     infos,
+		Timeout:    n.opts.pace.request,
+		MinBackoff: n.opts.pace.storeRest,
+		Log:        n.opts.Log,
 		PubsubTopic: func(topic transport.Topic) string {
 			_, name, err := n.shardOf(topic)
 			if err != nil {

@@ -169,9 +169,21 @@ func closeOnce(c chan struct{}) {
 	}
 }
 
-// DropRPC: the queue for a peer is full, or there is none any more.
-func (t *tracer) DropRPC(rpc *pubsub.RPC, _ peer.ID) {
-	t.count.peerQueue.Add(uint64(len(rpc.GetPublish())))
+// DropRPC: the queue for a peer is full, or there is none: the peer has gone, or
+// is only coming.
+func (t *tracer) DropRPC(rpc *pubsub.RPC, p peer.ID) {
+	n := uint64(len(rpc.GetPublish()))
+	if n == 0 {
+		return
+	}
+	t.mu.Lock()
+	_, here := t.streams[p]
+	t.mu.Unlock()
+	if here {
+		t.count.peerQueue.Add(n)
+	} else {
+		t.count.peerGone.Add(n)
+	}
 }
 
 // OnNewOutboundStream: a peer can be sent to.

@@ -20,10 +20,9 @@ const patience = transporttest.Patience
 // fast is a pace for tests.
 var fast = pace{
 	heartbeat:    200 * time.Millisecond,
-	redial:       20 * time.Millisecond,
-	redialMax:    200 * time.Millisecond,
 	stable:       100 * time.Millisecond,
 	serviceRetry: 50 * time.Millisecond,
+	pushClose:    patience,
 }
 
 // open starts a node that ends with the test.
@@ -31,6 +30,9 @@ func open(t testing.TB, o Options) *Node {
 	t.Helper()
 	if o.pace == (pace{}) {
 		o.pace = fast
+	}
+	if o.Redial == 0 {
+		o.Redial, o.RedialMax = 20*time.Millisecond, 200*time.Millisecond
 	}
 	n, err := New(context.Background(), o)
 	if err != nil {

@@ -178,6 +178,8 @@ func (e *Endpoint) refuse(env transport.Envelope) error {
 		return transport.ErrClosed
 	case len(env.Payload) > most:
 		return fmt.Errorf("%w: payload of %d bytes, at most %d", transport.ErrTooLarge, len(env.Payload), most)
+	case len(env.Meta) > transport.MaxMeta:
+		return fmt.Errorf("%w: meta of %d bytes, at most %d", transport.ErrTooLarge, len(env.Meta), transport.MaxMeta)
 	case !e.online:
 		return transport.ErrOffline
 	}
@@ -195,6 +197,7 @@ func (n *Network) pack(env transport.Envelope) *packet {
 		number:  n.published,
 		topic:   env.Topic,
 		payload: slices.Clone(env.Payload),
+		meta:    append([]byte(nil), env.Meta...),
 		stamp:   n.lastStamp,
 	}
 	if n.store != nil && !env.Ephemeral {
@@ -206,7 +209,7 @@ func (n *Network) pack(env transport.Envelope) *packet {
 func hintOf(p *packet) []byte {
 	h := sha256.New()
 	var number [8]byte
-	for _, part := range [][]byte{[]byte(p.topic), p.payload} {
+	for _, part := range [][]byte{[]byte(p.topic), p.payload, p.meta} {
 		h.Write(binary.BigEndian.AppendUint64(number[:0], uint64(len(part))))
 		h.Write(part)
 	}

@@ -111,6 +111,7 @@ type packet struct {
 	number  uint64 // counts from 1
 	topic   transport.Topic
 	payload []byte
+	meta    []byte
 	hint    []byte // nil: no store can have it
 	stamp   int64  // Unix nanoseconds; no two packets of a network have the same
 }
@@ -121,6 +122,7 @@ func (p *packet) received() transport.Received {
 		Topic:   p.topic,
 		Payload: slices.Clone(p.payload),
 		Hint:    slices.Clone(p.hint),
+		Meta:    slices.Clone(p.meta),
 		Time:    stampTime(p.stamp),
 	}
 }

@@ -231,6 +231,20 @@ var breaches = []struct {
 			return b.Endpoint.Subscribe("all", receive)
 		}
 	}},
+	{"forgets meta", "Meta", func(b *breach) {
+		b.publish = func(ctx context.Context, e transport.Envelope) ([]byte, error) {
+			if len(e.Meta) <= transport.MaxMeta {
+				e.Meta = nil
+			}
+			return b.Endpoint.Publish(ctx, e)
+		}
+	}},
+	{"cuts meta", "Meta", func(b *breach) {
+		b.publish = func(ctx context.Context, e transport.Envelope) ([]byte, error) {
+			e.Meta = e.Meta[:min(len(e.Meta), transport.MaxMeta)]
+			return b.Endpoint.Publish(ctx, e)
+		}
+	}},
 	{"shares the payload", "PayloadNotAliased", func(b *breach) { b.share() }},
 	{"too large is too polite", "TooLarge", func(b *breach) {
 		b.publish = func(ctx context.Context, e transport.Envelope) ([]byte, error) {

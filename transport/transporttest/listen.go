@@ -183,7 +183,7 @@ func numbered(prefix string, n int) []string {
 func same(t testing.TB, what string, got, want transport.Received) {
 	t.Helper()
 	if got.Topic != want.Topic || !bytes.Equal(got.Payload, want.Payload) ||
-		!bytes.Equal(got.Hint, want.Hint) || !got.Time.Equal(want.Time) {
+		!bytes.Equal(got.Hint, want.Hint) || !bytes.Equal(got.Meta, want.Meta) || !got.Time.Equal(want.Time) {
 		t.Errorf("%s: %+v, want %+v", what, got, want)
 	}
 }

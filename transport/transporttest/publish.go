@@ -43,6 +43,33 @@ func find(heard []transport.Received, text string) transport.Received {
 	return heard[i]
 }
 
+// meta: what travels beside the payload comes as it was, also from a store, and has
+// a limit.
+func meta(t testing.TB, n Network) {
+	topic := freshTopic()
+	b := listen(t, n.B, topic)
+	for _, m := range [][]byte{nil, {}, []byte("\x00mark\xff"), bytes.Repeat([]byte("m"), transport.MaxMeta)} {
+		text := fmt.Sprintf("with %x", m)
+		hint, err := n.A.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte(text), Meta: m})
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.await(t, text)
+		if got := find(b.all(), text).Meta; !bytes.Equal(got, m) || len(m) == 0 && got != nil {
+			t.Errorf("meta %q, want %q", got, m)
+		}
+		if r, ok := n.A.(transport.Retriever); ok && hint != nil {
+			if got, err := r.Retrieve(context.Background(), topic, [][]byte{hint}); err == nil && len(got) == 1 && !bytes.Equal(got[0].Meta, m) {
+				t.Errorf("retrieved %+v", got)
+			}
+		}
+	}
+	_, err := n.A.Publish(context.Background(), transport.Envelope{Topic: topic, Payload: []byte("x"), Meta: make([]byte, transport.MaxMeta+1)})
+	if !errors.Is(err, transport.ErrTooLarge) {
+		t.Errorf("error of a large meta is %v, want ErrTooLarge", err)
+	}
+}
+
 func ownNotReceived(t testing.TB, n Network) {
 	topic := freshTopic()
 	a, b := listen(t, n.A, topic), listen(t, n.B, topic)

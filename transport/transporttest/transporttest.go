@@ -75,6 +75,7 @@ var cases = []testCase{
 	{name: "SamePayloadTwice", run: samePayloadTwice},
 	{name: "TopicsAreSeparate", run: topicsAreSeparate},
 	{name: "PayloadNotAliased", run: payloadNotAliased},
+	{name: "Meta", run: meta},
 	{name: "TooLarge", run: tooLarge},
 	{name: "PublishCancelled", run: publishCancelled},
 	{name: "Burst", run: burst},

@@ -62,7 +62,7 @@ This command holds the programs around the library.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.AddCommand(newDemo(), newInspect(), newNode())
+	root.AddCommand(newConformance(), newDemo(), newInspect(), newNode(), newPeer(), newSim(), newTelemetry())
 	return root
 }
 

@@ -227,7 +227,7 @@ var fields = map[string]string{
 	"stopped":   "at event unsent",
 	"status": "at catching_up channel event lost may_send messages missing online participant participants published received skipped " +
 		"store_error unacknowledged waiting",
-	"gaps": "at event gaps", "who": "at event members", "peers": "at event peers", "help": "at event text", "gap": "at event id sender state",
+	"gaps": "at event gaps", "who": "at event members", "notice": "at event text", "telemetry": "at dropped enabled error event failures pending rejected uploads", "peers": "at event peers", "help": "at event text", "gap": "at event id sender state",
 }
 
 // TestNodeJSON: two processes whose output is for programs, without a roster.
@@ -313,13 +313,25 @@ func TestNodeAlone(t *testing.T) {
 	}
 }
 
+// TestNodeLongText: what does not fit into a message of Waku, 150 KiB, is refused
+// at once, and all else goes on.
+func TestNodeLongText(t *testing.T) {
+	var out, errOut strings.Builder
+	lines := strings.Repeat("x", 150<<10) + "\nhello\n" + strings.Repeat("y", 140<<10) + "\n"
+	if code := run(newRoot(), []string{"node", "--data", t.TempDir()}, strings.NewReader(lines), &out, &errOut); code != 0 ||
+		!strings.Contains(out.String(), "! not sent: the text has 153600 bytes, and at most 145") ||
+		!strings.Contains(out.String(), ": hello\n") || !strings.Contains(out.String(), "stopped; 2 messages are not sent yet") {
+		t.Errorf("exit code %d: %.2000s%s", code, &out, &errOut)
+	}
+}
+
 func TestNodeFlags(t *testing.T) {
 	folder := t.TempDir()
 	file := filepath.Join(folder, "file")
 	if err := os.WriteFile(file, []byte(`{"members": {"zoe": "Zoe"}, "owners": []}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	members := roster(t, folder, "zoe")
+	members, short := roster(t, folder, "zoe"), write(t, folder, "short", "short")
 	const addr = "/ip4/127.0.0.1/tcp/1/p2p/12D3KooWEWZAUXwsNZ8cckYRZYPQR43gJjZ3Qob3bYVDwxgnwrix"
 	for _, tt := range []struct {
 		name string
@@ -337,19 +349,35 @@ func TestNodeFlags(t *testing.T) {
 		{"channel", "--channel=a/b", "", 2, "--channel with / or space needs --topic"},
 		{"light", "--light", "", 2, "--light needs --service"},
 		{"light, variable", "", "CAUSEWAY_LIGHT=true", 2, "--light needs --service"},
+		{"neither, variable", "", "CAUSEWAY_LIGHT=maybe", 2, `invalid CAUSEWAY_LIGHT "maybe": must be true or false`},
 		{"flag wins", "--light=false --channel=", "CAUSEWAY_LIGHT=true", 2, "--channel must not be empty"},
 		{"service", "--service=" + addr, "", 2, "--service is for --light"},
 		{"light server", "--light --serve-store --service=" + addr, "", 2, "can't be combined with --serve-store"},
 		{"light listener", "--light --listen=/ip4/127.0.0.1/tcp/0 --service=" + addr, "", 2, "--listen can't be combined"},
-		{"peer", "--peer=localhost:80", "", 2, "--peer must be a multiaddr that ends in /p2p/ and a peer id"},
+		{"peer", "--peer=localhost:80", "", 2, "--peer must be a multiaddr that ends in /p2p/ and a peer id, and is \"localhost:80\""},
 		{"peers, variable", "", "CAUSEWAY_PEER=" + addr + ", x", 2, "--peer must be a multiaddr"},
 		{"store node", "--store-node=/ip4/127.0.0.1/tcp/1", "", 2, "--store-node must be a multiaddr"},
 		{"listen", "--listen=8080", "", 2, "--listen must be a multiaddr such as /ip4/127.0.0.1/tcp/0"},
 		{"cluster", "--cluster=0", "", 2, `"--cluster" flag: must be a whole number from 1 to 65535`},
 		{"shard", "--shard=65536", "", 2, `"--shard" flag: must be a whole number from 0 to 65535`},
+		{"telemetry", "--help", "", 0, "[CAUSEWAY_TELEMETRY]"},
+		{"telemetry in clear", "--telemetry=http://telemetry.example", "", 2, "--telemetry: \"http://telemetry.example\" is neither https nor http on this machine"},
+		{"telemetry, variable", "", "CAUSEWAY_TELEMETRY=x", 2, "--telemetry: "},
+		{"telemetry's platform", "--telemetry=https://telemetry.example --telemetry-platform=amiga", "", 2, `--telemetry-platform is "amiga", must be android`},
+		{"telemetry's secret", "--telemetry=https://telemetry.example --telemetry-secret-file=" + short, "", 2, "--telemetry-secret-file: the secret has 5 bytes, must have 16 or more"},
+		{"telemetry's token", "--telemetry=https://telemetry.example --telemetry-token-file=" + file + "x", "", 2, "--telemetry-token-file: open "},
+		{"no telemetry", "--telemetry-community=tea", "", 2, "--telemetry-… needs --telemetry"},
 		{"loss", "--loss=1", "", 2, `"--loss" flag: must be from 0 to 0.9`},
 		{"loss, variable", "", "CAUSEWAY_LOSS=much", 2, `invalid CAUSEWAY_LOSS "much": must be from 0 to 0.9`},
 
+		{"token without REST", "--rest-token=0123456789abcdef", "", 2, "--rest-token and --faults need --rest"},
+		{"faults without REST", "--faults", "", 2, "--rest-token and --faults need --rest"},
+		{"short token", "--rest-token=secret --rest=127.0.0.1:0", "", 2, "--rest-token must have at least 16 bytes"},
+		{"quota", "--quota=100", "", 2, "--quota must be packets and a window"},
+		{"exposed REST", "--rest=0.0.0.0:0", "", 2, "--rest 0.0.0.0:0 can be reached by others than this machine: that needs --rest-token"},
+		{"REST everywhere", "--rest=:8645", "", 2, "that needs --rest-token"},
+		{"REST nowhere", "--rest=here", "", 2, "--rest must be a host and a port such as 127.0.0.1:8645"},
+		{"REST on no socket", "--rest=unix:" + file + " --data=" + folder + "/7", "", 1, "is there and is no socket"},
 		{"data is a file", "--data=" + file, "", 1, "--data: mkdir "},
 		{"no roster", "--roster=" + file + "x --data=" + folder + "/1", "", 1, "--roster: open "},
 		{"malformed roster", "--roster=" + file + " --data=" + folder + "/2", "", 1, `unknown field "owners"`},
@@ -367,5 +395,34 @@ func TestNodeFlags(t *testing.T) {
 				t.Errorf("exit code %d, want %d with %q:\n%s", code, tt.code, tt.want, both)
 			}
 		})
+	}
+}
+
+// TestNodeStartedTwice: where the address of the API is taken a second node of the same
+// folder ends before it touches the store, and the first goes on.
+func TestNodeStartedTwice(t *testing.T) {
+	folder := t.TempDir()
+	first := start(t, folder, "alice", "--channel", "tea", "--rest", "127.0.0.1:0")
+	_, address, _ := strings.Cut(first.awaitText("REST, and a page to watch, on http://"), "http://")
+	second := start(t, folder, "alice", "--channel", "tea", "--rest", address)
+	if code := second.ended(); code != exitFailed {
+		t.Errorf("the second ended with %d, want %d", code, exitFailed)
+	}
+	first.write("still here")
+	first.awaitText("alice: still here")
+	first.write("/quit")
+	if code := first.ended(); code != 0 {
+		t.Errorf("the first ended with %d", code)
+	}
+}
+
+// TestNodeOnlyServes: a node without a channel names none, and says what it is for.
+func TestNodeOnlyServes(t *testing.T) {
+	n := start(t, t.TempDir(), "alice", "--rest", "127.0.0.1:0")
+	n.awaitText("alice, relay on shard")
+	n.awaitText("joined through the API; /quit stops it")
+	n.write("/quit")
+	if code := n.ended(); code != 0 {
+		t.Errorf("it ended with %d", code)
 	}
 }

@@ -25,17 +25,19 @@ type store struct {
 	mu    sync.Mutex
 	until time.Time     // it is left alone
 	pause time.Duration // how long the last time
+	mute  bool          // it did not answer at all
 	daily bool          // it refuses windows of more than a day
 }
 
 // failed leaves the store alone and returns for how long. Requests that were
-// under way at once count as one.
-func (s *store) failed(now time.Time, o *Options) time.Duration {
+// under way at once count as one. mute says that there was no answer.
+func (s *store) failed(now time.Time, o *Options, mute bool) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if now.Before(s.until) {
 		return 0
 	}
+	s.mute = mute
 	s.pause = max(o.MinBackoff, min(2*s.pause, o.MaxBackoff))
 	s.until = now.Add(s.pause)
 	return s.pause
@@ -44,7 +46,16 @@ func (s *store) failed(now time.Time, o *Options) time.Duration {
 func (s *store) succeeded() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.pause, s.until = 0, time.Time{}
+	s.pause, s.until, s.mute = 0, time.Time{}, false
+}
+
+// reached is told that a connection with the store has come.
+func (s *store) reached() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.mute {
+		s.pause, s.until, s.mute = 0, time.Time{}, false
+	}
 }
 
 // resting tells whether the store is left alone.
@@ -154,19 +165,19 @@ func (c *Client) request(ctx context.Context, s *store, q wire.StoreQuery) (wire
 	case status == nil && ctx.Err() != nil:
 		// It says something about the store only if that had its time.
 		if timedOut && time.Since(start) > c.options.Timeout/4 {
-			c.rest(s, ctx.Err())
+			c.rest(s, ctx.Err(), true)
 		}
 		return answer, ctx.Err()
 	case timedOut:
 		err = fmt.Errorf("no answer in %v", c.options.Timeout)
 	}
-	c.rest(s, err)
+	c.rest(s, err, status == nil)
 	return answer, fmt.Errorf("store %v: %w: %w", s.info.ID, transport.ErrUnavailable, err)
 }
 
 // rest leaves a store alone.
-func (c *Client) rest(s *store, why error) {
-	if pause := s.failed(c.options.now(), &c.options); pause > 0 {
+func (c *Client) rest(s *store, why error, mute bool) {
+	if pause := s.failed(c.options.now(), &c.options, mute); pause > 0 {
 		c.options.Log.Info("storenode: store is left alone", "store", s.info.ID, "for", pause, "error", why)
 	}
 }

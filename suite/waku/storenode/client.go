@@ -124,6 +124,17 @@ func NewClient(h host.Host, o Options) (*Client, error) {
 	return c, nil
 }
 
+// Connected tells the client that a new connection with a peer has come. If that
+// is a store that is left alone because it gave no answer, it is asked again from
+// now on: what was away is back. A store that has said that it is busy still rests.
+func (c *Client) Connected(p peer.ID) {
+	for _, s := range c.stores {
+		if s.info.ID == p {
+			s.reached()
+		}
+	}
+}
+
 // StatusError is a store's answer instead of messages.
 type StatusError struct {
 	Store       peer.ID

@@ -1,6 +1,7 @@
 package storenode
 
 import (
+	"bytes"
 	"context"
 	"sync/atomic"
 	"testing"
@@ -22,7 +23,10 @@ type relayed struct {
 }
 
 func (r *relayed) Publish(ctx context.Context, e transport.Envelope) ([]byte, error) {
-	m := wire.Message{Payload: e.Payload, ContentTopic: string(e.Topic), Timestamp: r.last.Add(1), Ephemeral: e.Ephemeral}
+	m := wire.Message{Payload: e.Payload, ContentTopic: string(e.Topic), Timestamp: r.last.Add(1), Ephemeral: e.Ephemeral, Meta: bytes.Clone(e.Meta)}
+	if len(e.Meta) > transport.MaxMeta {
+		return nil, transport.ErrTooLarge
+	}
 	e.Payload = m.Marshal()
 	if _, err := r.Endpoint.Publish(ctx, e); err != nil {
 		return nil, err
@@ -37,7 +41,7 @@ func (r *relayed) Subscribe(topic transport.Topic, receive func(transport.Receiv
 		if err != nil {
 			return
 		}
-		receive(transport.Received{Topic: topic, Payload: m.Payload, Hint: hashOf(&m), Time: time.Unix(0, m.Timestamp)})
+		receive(transport.Received{Topic: topic, Payload: m.Payload, Hint: hashOf(&m), Meta: m.Meta, Time: time.Unix(0, m.Timestamp)})
 	})
 }
 

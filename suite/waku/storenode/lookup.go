@@ -157,12 +157,13 @@ type message struct {
 	position
 	topic   transport.Topic
 	payload []byte
+	meta    []byte
 }
 
 // received copies the message out of the answer.
 func (m *message) received() transport.Received {
 	return transport.Received{
-		Topic: m.topic, Payload: bytes.Clone(m.payload), Hint: bytes.Clone(m.hash[:]), Time: time.Unix(0, m.time),
+		Topic: m.topic, Payload: bytes.Clone(m.payload), Hint: bytes.Clone(m.hash[:]), Meta: bytes.Clone(m.meta), Time: time.Unix(0, m.time),
 	}
 }
 
@@ -187,5 +188,5 @@ func (c *Client) open(e *wire.StoreEntry, topic transport.Topic, pubsub string) 
 		c.count(func(s *Stats) { s.Forged++ })
 		return nil
 	}
-	return &message{position: position{m.Timestamp, e.Hash}, topic: topic, payload: m.Payload}
+	return &message{position: position{m.Timestamp, e.Hash}, topic: topic, payload: m.Payload, meta: m.Meta}
 }

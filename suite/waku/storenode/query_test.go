@@ -271,6 +271,36 @@ func TestBackoff(t *testing.T) {
 	ask(true)
 }
 
+// TestConnected: a store that did not answer is asked again when it is back, and
+// one that said that it is busy is not.
+func TestConnected(t *testing.T) {
+	s, info := newServer(t, ServerOptions{})
+	for _, tt := range []struct {
+		faults Faults
+		mute   bool
+	}{{Faults{Absent: true}, true}, {Faults{Status: 429}, false}, {Faults{Status: 503}, false}} {
+		c := newClient(t, Options{MinBackoff: time.Hour}, info)
+		ask := func() (asked bool) {
+			before := c.Stats().Requests
+			c.Query(within(t), all(1))
+			return c.Stats().Requests > before
+		}
+		s.SetFaults(within(t), tt.faults)
+		if !ask() || ask() {
+			t.Errorf("%+v: the store does not rest after a failure", tt.faults)
+		}
+		s.SetFaults(within(t), Faults{})
+		c.Connected(c.host.ID())
+		if ask() {
+			t.Errorf("%+v: the connection of somebody else ends the rest", tt.faults)
+		}
+		c.Connected(info.ID)
+		if asked := ask(); asked != tt.mute {
+			t.Errorf("%+v: connected again, it is asked: %v", tt.faults, asked)
+		}
+	}
+}
+
 func TestSlowStore(t *testing.T) {
 	s, info := newServer(t, ServerOptions{})
 	keep(t, s, texts(3)...)

@@ -1,0 +1,30 @@
+package licences
+
+// why says for each direct dependency what it was made for, and why it and no other.
+var why = map[string]string{
+	"github.com/cockroachdb/datadriven":        "transcripts whose expected output is rewritten by a flag: what it was made for",
+	"github.com/dgryski/go-farm":               "FarmHash64, which nim-sds's filters use; a finished port of a finished algorithm, checked against recorded filters",
+	"github.com/klauspost/reedsolomon":         "Leopard parity, as the deployed segmentation has it; the implementation that Go programs use",
+	"golang.org/x/crypto":                      "Keccak-256 of payloads, XChaCha20-Poly1305 and HKDF of package seal; of the Go project",
+	"google.golang.org/protobuf":               "protowire alone: varints, tags and lengths; no generated code",
+	"pgregory.net/rapid":                       "properties with cases that shrink; no dependencies of its own",
+	"go.uber.org/zap":                          "the API of sds-go-bindings has its Logger in it; status-go brings it anyway",
+	"modernc.org/sqlite":                       "SQLite without cgo, so that programs are static binaries; the library knows database/sql alone",
+	"github.com/jackc/pgx/v5":                  "PostgreSQL for a collector that outgrows one machine; the driver that PostgreSQL users in Go take",
+	"github.com/libp2p/go-libp2p":              "Waku's transport, current, without the fork that go-waku needs",
+	"github.com/libp2p/go-libp2p-pubsub":       "gossipsub, which Waku relay is",
+	"github.com/multiformats/go-multiaddr":     "addresses of libp2p",
+	"github.com/prometheus/client_golang":      "metrics in the format that is scraped; the reference implementation",
+	"github.com/santhosh-tekuri/jsonschema/v6": "checks answers of the collector against its description, in tests",
+	"github.com/pb33f/libopenapi":              "reads the description of the REST API, in tests",
+	"github.com/pb33f/libopenapi-validator":    "checks requests and answers against it, in tests",
+	"github.com/chromedp/chromedp":             "drives a browser through the pages, in tests; without a driver program",
+	"github.com/chromedp/cdproto":              "the protocol that chromedp speaks",
+	"github.com/spf13/cobra":                   "the command line: subcommands, help, completion",
+	"github.com/spf13/pflag":                   "flags of cobra, where one has a type of its own",
+	"go.yaml.in/yaml/v3":                       "scenarios of the simulator and configurations of nodes; the maintained successor of gopkg.in/yaml.v3",
+	"golang.org/x/sync":                        "groups of goroutines that end with the first error; of the Go project",
+	"golang.org/x/term":                        "the width of a terminal, for the demo; of the Go project",
+	"golang.org/x/time":                        "rate limits of servers; of the Go project",
+	"gonum.org/v1/plot":                        "pictures as SVG and PNG without a browser",
+}

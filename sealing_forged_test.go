@@ -1,0 +1,82 @@
+//go:build go1.25
+
+package causeway_test
+
+import (
+	"bytes"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/causeway-im/causeway/sds"
+	"github.com/causeway-im/causeway/sds/wire"
+	"github.com/causeway-im/causeway/seal"
+	"github.com/causeway-im/causeway/transport"
+	"github.com/causeway-im/causeway/transport/loopback"
+)
+
+// Where only content is sealed, everybody sees ids. Content under another key put under
+// the id of a message must not make members take the message for one of others.
+func TestForgedNotForMe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 5}, "alice", "bob")
+		alice, bob := w.start("alice", keyed(t, 1, true)), w.start("bob", keyed(t, 1, true))
+		inject := w.intruder()
+		time.Sleep(time.Minute)
+		var seen wire.Message
+		w.network.SetFilter(func(from, to string, e transport.Envelope) bool {
+			if m := decoded(e); from == "alice" && len(m.Content) > 0 {
+				seen = m
+				return true
+			}
+			return false
+		})
+		alice.send("hello")
+		synctest.Wait()
+		others, err := seal.New(bytes.Repeat([]byte{9}, seal.SecretSize))
+		check(t, err)
+		seen.Content, err = others.Seal(tea, []byte("nothing"))
+		check(t, err)
+		inject(seen.Encode())
+		w.network.SetFilter(nil)
+		until(t, time.Hour, "bob has it", func() bool { return len(bob.log(true)) == 1 })
+		if alice.digest() != bob.digest() {
+			t.Error("the logs differ")
+		}
+	})
+}
+
+// Nor must a hint, of a packet that is another message.
+func TestForgedHintNotForMe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 5, Store: &loopback.StoreOptions{}}, "alice", "bob", "carol")
+		alice, bob := w.start("alice", keyed(t, 1, true)), w.start("bob", keyed(t, 1, true))
+		time.Sleep(time.Minute)
+		end, err := w.network.Attach("intruder")
+		check(t, err)
+		publish := func(m *wire.Message) []byte {
+			hint, err := end.Publish(t.Context(), transport.Envelope{Topic: transport.Topic(tea), Payload: m.Encode()})
+			check(t, err)
+			synctest.Wait()
+			return hint
+		}
+		others, err := seal.New(bytes.Repeat([]byte{9}, seal.SecretSize))
+		check(t, err)
+		nothing, err := others.Seal(tea, []byte("nothing"))
+		check(t, err)
+		now := uint64(time.Now().UnixMilli())
+		hint := publish(&wire.Message{Dialect: wire.LIP, SenderID: "carol", ChannelID: tea, Lamport: now, HasLamport: true, Content: nothing,
+			MessageID: sds.NewMessageID(tea, "carol", now, nil, nothing)})
+		w.network.SetFilter(func(from, to string, _ transport.Envelope) bool { return from == "alice" })
+		r := alice.send("hello")
+		synctest.Wait()
+		publish(&wire.Message{Dialect: wire.LIP, SenderID: "carol", ChannelID: tea, Lamport: now, HasLamport: true, MessageID: "sync-1",
+			CausalHistory: []wire.HistoryEntry{{MessageID: r.ID(), RetrievalHint: hint}}})
+		time.Sleep(5 * time.Second)
+		if n := bob.status().Missing; n != 1 {
+			t.Errorf("%d are missing", n)
+		}
+		w.network.SetFilter(nil)
+		until(t, time.Hour, "bob has it", func() bool { return len(bob.log(true)) == 1 })
+	})
+}
