@@ -42,7 +42,7 @@ func TestMessageComesAcross(t *testing.T) {
 		is(map[string]any{"same": true, "groups.0.count": 2})
 	bob.do("DELETE", "/v1/channels/tea", nil).want(204)
 	third := alice.send("gone?", "want", "fraction", "fraction", 0.5)
-	alice.do("GET", "/v1/channels/tea/messages/"+third+"/receipt", nil).want(200).is(map[string]any{"want.fraction": "0.5", "seen": 0})
+	alice.do("GET", "/v1/channels/tea/messages/"+third+"/receipt?wait=30s&level=sent", nil).want(200).is(map[string]any{"want.fraction": "0.5", "seen": 0})
 	alice.do("POST", "/v1/compare", map[string]any{"digests": map[string]any{
 		"a": alice.do("GET", "/v1/channels/tea/digest", nil).get(""), "b": b.get(""), "c": b.get("")}}).want(200).
 		is(map[string]any{"same": false, "groups.0.names.1": "c", "groups.1.names.0": "a", "groups.1.count": 3})
