@@ -165,7 +165,11 @@ func (s *session) notForMe(l *loop, batch []incoming, hints [][]byte, ids []Mess
 		}
 		for k, h := range hints {
 			if m := &batch[i].message; string(h) == string(batch[i].origin.Hint) && (m.MessageID == "" || m.MessageID == ids[k] && sds.VerifyID(m) != sds.Forged) {
-				s.core.NotForMe(l.now, ids[k])
+				var hint []byte // what gives no id is what the hint says
+				if m.MessageID == "" {
+					hint = h
+				}
+				s.core.NotForMe(l.now, ids[k], hint)
 				l.touch(s)
 			}
 		}

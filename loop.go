@@ -403,7 +403,7 @@ func (l *loop) receive(in *incoming, path sds.Path) bool {
 		err = s.core.Receive(l.now, in.message, in.origin)
 	}
 	if in.message.MessageID != "" && errors.Is(err, ErrNotForMe) && sds.VerifyID(&in.message) != sds.Forged { // only the content is sealed: we know what it is
-		s.core.NotForMe(l.now, in.message.MessageID)
+		s.core.NotForMe(l.now, in.message.MessageID, nil)
 		l.touch(s)
 	}
 	if err != nil {

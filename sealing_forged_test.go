@@ -4,10 +4,12 @@ package causeway_test
 
 import (
 	"bytes"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/sds/wire"
 	"github.com/causeway-im/causeway/seal"
@@ -78,5 +80,44 @@ func TestForgedHintNotForMe(t *testing.T) {
 		}
 		w.network.SetFilter(nil)
 		until(t, time.Hour, "bob has it", func() bool { return len(bob.log(true)) == 1 })
+	})
+}
+
+// Where packets are sealed as a whole, a hint is the word of the member that gives it.
+// Who asked a store by it, and got what is sealed for others, takes the message all the
+// same when it comes.
+func TestLyingHintOfAMember(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 5, Store: &loopback.StoreOptions{}}, "alice", "bob", "carol")
+		alice, bob := w.start("alice", keyed(t, 1, false)), w.start("bob", keyed(t, 1, false))
+		time.Sleep(time.Minute)
+		end, err := w.network.Attach("carol")
+		check(t, err)
+		publish := func(key byte, message []byte) []byte {
+			sealer, err := seal.New(bytes.Repeat([]byte{key}, seal.SecretSize))
+			check(t, err)
+			sealed, err := sealer.Seal(tea, message)
+			check(t, err)
+			hint, err := end.Publish(t.Context(), transport.Envelope{Topic: transport.Topic(tea), Payload: sealed})
+			check(t, err)
+			synctest.Wait()
+			return hint
+		}
+		hint := publish(9, []byte("nothing"))
+		w.network.SetFilter(func(from, to string, _ transport.Envelope) bool { return from == "alice" })
+		r := alice.send("hello", causeway.Everyone)
+		synctest.Wait()
+		now := uint64(time.Now().UnixMilli())
+		lie := wire.Message{Dialect: wire.LIP, SenderID: "carol", ChannelID: tea, Lamport: now, HasLamport: true, MessageID: "sync-1",
+			CausalHistory: []wire.HistoryEntry{{MessageID: r.ID(), RetrievalHint: hint}}}
+		publish(1, lie.Encode())
+		until(t, time.Minute, "bob was lied to", func() bool {
+			return slices.ContainsFunc(bob.events(), func(e causeway.Event) bool { return e.Kind == causeway.EventGap && e.Gap.State == causeway.GapNotForMe })
+		})
+		w.network.SetFilter(nil)
+		until(t, time.Hour, "bob has it", func() bool { return len(bob.log(true)) == 1 })
+		if alice.digest() != bob.digest() {
+			t.Error("the logs differ")
+		}
 	})
 }

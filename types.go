@@ -70,6 +70,6 @@ const (
 	GapSkipped   = sds.GapSkipped   // given up for now, and still asked for
 	GapRecovered = sds.GapRecovered // it came
 	GapLost      = sds.GapLost      // no longer asked for; it may still come
-	GapNotForMe  = sds.GapNotForMe  // it can't be opened here, and never will
+	GapNotForMe  = sds.GapNotForMe  // it can't be opened here: nothing waits for it, and it is not asked for
 	GapBelowJoin = sds.GapBelowJoin // it is older than the join point: nothing is missing
 )

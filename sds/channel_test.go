@@ -2,6 +2,7 @@ package sds
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -107,8 +108,8 @@ func TestNotForMe(t *testing.T) {
 	if r := drain(c); len(r.Deliveries) != 0 || len(r.Gaps) != 1 {
 		t.Fatalf("ready %+v", r)
 	}
-	c.NotForMe(testStart, secret.MessageID)
-	c.NotForMe(testStart, secret.MessageID)
+	c.NotForMe(testStart, secret.MessageID, []byte("h1"))
+	c.NotForMe(testStart, secret.MessageID, []byte("h1"))
 	r := drain(c)
 	if len(r.Deliveries) != 1 || len(r.Gaps) != 1 || r.Gaps[0].State != GapNotForMe {
 		t.Errorf("ready %+v", r)
@@ -125,6 +126,82 @@ func TestNotForMe(t *testing.T) {
 				t.Errorf("asked for: %+v", m.RepairRequest)
 			}
 		}
+	}
+}
+
+// spec R69: who gave the hint of what can't be opened may have lied, so another hint is
+// tried, in silence and at most four of them; and the message is taken when it comes.
+func TestNotForMeByAnotherHint(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	secret := lip("bob", uint64(testStart), "secret")
+	at := uint64(testStart)
+	mention := func(hint string) []Gap {
+		at++
+		m := lip("carol", at, "names it", secret.MessageID)
+		m.CausalHistory[0].RetrievalHint = []byte(hint)
+		receive(t, c, testStart, m)
+		r := drain(c)
+		if len(r.Deliveries) != 1 && at > uint64(testStart)+1 {
+			t.Errorf("with %s: %d deliveries", hint, len(r.Deliveries))
+		}
+		return r.Gaps
+	}
+	looked := func() bool { return c.awaited[secret.MessageID] != nil }
+	if mention("h1"); !looked() {
+		t.Fatal("not missing")
+	}
+	for i, hint := range []string{"h1", "h2", "h3", "h4"} {
+		c.NotForMe(testStart, secret.MessageID, []byte(hint))
+		gaps := drain(c).Gaps
+		if told := len(gaps) == 1 && gaps[0].State == GapNotForMe; told != (i == 0) || len(gaps) > 1 {
+			t.Errorf("after %s: %v", hint, gaps)
+		}
+		if gaps := mention(hint); len(gaps) > 0 || looked() {
+			t.Errorf("looked for by %s again: %v", hint, gaps)
+		}
+		next := fmt.Sprintf("h%d", i+2)
+		if gaps := mention(next); len(gaps) > 0 || looked() != (i < 3) {
+			t.Errorf("looked for by %s: %v, %v", next, looked(), gaps)
+		}
+	}
+	receive(t, c, testStart, secret)
+	r := drain(c)
+	if len(r.Deliveries) != 1 || !r.Deliveries[0].Late || len(r.Gaps) != 1 || r.Gaps[0].State != GapRecovered {
+		t.Errorf("it came: %+v", r)
+	}
+	receive(t, c, testStart, secret)
+	if r := drain(c); len(r.Deliveries) > 0 || len(c.notForMe) > 0 {
+		t.Errorf("it came again: %+v, not for us %v", r, c.notForMe)
+	}
+}
+
+// spec R69: what is looked for again in vain is not reported again, and stays what it was.
+func TestNotForMeInVain(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	secret := lip("bob", uint64(testStart), "secret")
+	c.NotForMe(testStart, secret.MessageID, []byte("h1"))
+	m := lip("carol", uint64(testStart)+1, "names it", secret.MessageID)
+	m.CausalHistory[0].RetrievalHint = []byte("h2")
+	receive(t, c, testStart, m)
+	drain(c)
+	c.Tick(testStart.Add(c.cfg.LostAfter + time.Minute))
+	r := drain(c)
+	records := r.Changes.Messages
+	if len(r.Gaps) > 0 || c.awaited[secret.MessageID] != nil || len(records) == 0 || records[len(records)-1].State != StateNotForMe {
+		t.Errorf("ready %+v", r)
+	}
+}
+
+// spec R69: where the packet itself proves what can't be opened, no hint is tried.
+func TestNotForMeProved(t *testing.T) {
+	c := testChannel(t, LIP, nil)
+	secret := lip("bob", uint64(testStart), "secret")
+	c.NotForMe(testStart, secret.MessageID, nil)
+	m := lip("carol", uint64(testStart)+1, "names it", secret.MessageID)
+	m.CausalHistory[0].RetrievalHint = []byte("h1")
+	receive(t, c, testStart, m)
+	if r := drain(c); len(r.Deliveries) != 1 || c.awaited[secret.MessageID] != nil {
+		t.Errorf("looked for: %+v", r)
 	}
 }
 

@@ -113,7 +113,7 @@ func TestDisagreement(t *testing.T) {
 			return wire.Extension{}, ids(log[2:])
 		}, 0},
 		{"one that we can't open explains it", func(me *Channel, log []wire.Message) (wire.Extension, []MessageID) {
-			me.NotForMe(me.now, "sealed")
+			me.NotForMe(me.now, "sealed", nil)
 			return claimOf("bob", log[0], log[2]), ids(log[2:])
 		}, 0},
 	} {
@@ -420,7 +420,7 @@ func TestNeverWantsWhatIsKnown(t *testing.T) {
 	waits := lip("author", uint64(testStart)+1, "waits", "c1missing")
 	receive(t, me, testStart, waits)
 	now := testStart.Add(5 * time.Second)
-	me.NotForMe(now, "sealed")
+	me.NotForMe(now, "sealed", nil)
 	me.Tick(now)
 	drain(me)
 	d := digestOf(t, "room", uint64(testStart), uint64(testStart)+3, 16, append(ids(log), "sealed", waits.MessageID)...)

@@ -40,6 +40,7 @@ func (c *Channel) claim(e *wire.Extension, complete bool) {
 		e.Holes = append(e.Holes, ShortID(c.cfg.Channel, id))
 	}
 	slices.Sort(e.Holes)
+	e.Holes = slices.Compact(e.Holes) // what is not for us may be looked for again
 	e.Base = c.meta.Base
 	e.Fingerprint = c.meta.Sum.Fingerprint(c.cfg.Participant, c.cfg.Channel, c.meta.Base)
 	e.HasFingerprint = true

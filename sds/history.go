@@ -222,8 +222,10 @@ type metSet struct {
 }
 
 type metInfo struct {
-	own      bool // ours, and repairable
-	recorded bool // the host has a record of it
+	own      bool     // ours, and repairable
+	notForMe bool     // could not be opened here
+	hints    [][]byte // of the packets that could not; none if it is known to be them
+	recorded bool     // the host has a record of it
 }
 
 // add returns an id whose record nobody needs any more, or "".

@@ -1,6 +1,7 @@
 package sds
 
 import (
+	"bytes"
 	"slices"
 	"time"
 
@@ -29,6 +30,7 @@ type awaited struct {
 	recorded bool // the host has a record of it
 	restored bool // who named it is not known any more
 	here     bool // it came, which was reported, and waits itself
+	again    bool // it could not be opened, and is looked for by another hint
 	since    Time // policy time
 	attempts int  // requests for it, ours and others'
 	steps    int  // how often the wait doubled
@@ -50,6 +52,9 @@ func (c *Channel) await(e *HistoryEntry, namer *peer, trusted bool) *awaited {
 		a.timer = timer{kind: timerHole, id: a.id}
 		if namer != nil {
 			a.namer = namer.id
+		}
+		if c.metIDs.index[a.id].notForMe {
+			a.again, a.quiet, a.reported, a.recorded = true, true, true, true
 		}
 		if parked {
 			c.awaitedParked++
@@ -243,6 +248,10 @@ func (c *Channel) loseOldest(blame *peer) bool {
 // lose stops asking for a. It is remembered: should it come, it takes its place.
 func (c *Channel) lose(a *awaited) {
 	c.forget(a)
+	if a.again {
+		c.record(a, StateNotForMe)
+		return
+	}
 	c.report(a, GapLost)
 	if c.parked[a.id] == nil {
 		c.unrecord(c.lost.add(a.id, metInfo{recorded: true}))
@@ -284,7 +293,7 @@ func (c *Channel) waitsItself(id MessageID) bool {
 // meet ends the wait for a.
 func (c *Channel) meet(a *awaited, s GapState) {
 	c.forget(a)
-	if a.reported && !a.here {
+	if a.reported && !a.here && !(a.again && s == GapNotForMe) {
 		c.report(a, s)
 	}
 	for _, child := range a.children {
@@ -348,23 +357,66 @@ func (c *Channel) unrecord(id MessageID) {
 	}
 }
 
+// maxSealedHints is by how many hints a message that could not be opened is looked for.
+const maxSealedHints = 4
+
 // NotForMe says that the message with this id can't be opened by this
 // participant: nothing waits for it, and it is not asked for (rule P1). If it
-// was awaited, one Gap reports it.
-func (c *Channel) NotForMe(now Time, id MessageID) {
+// was awaited, one Gap reports it. hint is the one by which the host got what it could
+// not open; it is empty if the packet itself proves that it is that message. Should
+// the message be received after all, it takes its place like one that was lost.
+func (c *Channel) NotForMe(now Time, id MessageID, hint []byte) {
 	c.advance(now)
-	if c.nodes[id] != nil || c.parked[id] != nil || c.metIDs.has(id) {
+	if c.nodes[id] != nil || c.parked[id] != nil {
 		return
+	}
+	met, known := c.metIDs.index[id]
+	if known && !met.notForMe {
+		return
+	}
+	switch {
+	case len(hint) == 0:
+		met.hints = nil
+	case known && met.hints == nil, len(met.hints) == maxSealedHints: // it is known to be sealed, or to be looked for in vain
+	case !slices.ContainsFunc(met.hints, func(h []byte) bool { return bytes.Equal(h, hint) }):
+		met.hints = append(met.hints, slices.Clone(hint))
 	}
 	if a := c.awaited[id]; a != nil {
 		a.reported = true
+		c.meet(a, GapNotForMe)
 	}
-	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
-	c.met(id, GapNotForMe, metInfo{recorded: true})
+	r := MessageRecord{ID: id, State: StateNotForMe}
+	if len(met.hints) > 0 {
+		r.Hint = met.hints[0]
+	}
+	c.out.Changes.Messages = append(c.out.Changes.Messages, r)
+	met.notForMe, met.recorded = true, true
+	if known {
+		c.metIDs.index[id] = met
+		return
+	}
+	c.unrecord(c.metIDs.add(id, met))
+	c.sumsLack(id)
+}
+
+// sumsLack notes the id of a message of others, to be named in claims.
+func (c *Channel) sumsLack(id MessageID) {
 	if len(c.notForMe) == MaxNamedHoles {
 		c.notForMe = slices.Delete(c.notForMe, 0, 1)
 	}
 	c.notForMe = append(c.notForMe, id)
+}
+
+// openedAfterAll takes back that id is not for us, if that was said of it: here it is,
+// and was opened. Whoever gave the hint of what could not be opened may have lied, and a
+// key may come late.
+func (c *Channel) openedAfterAll(id MessageID) (was bool) {
+	if !c.metIDs.index[id].notForMe {
+		return false
+	}
+	c.metIDs.remove(id)
+	c.notForMe = slices.DeleteFunc(c.notForMe, func(other MessageID) bool { return other == id })
+	return true
 }
 
 // GiveUp says that nothing shall wait for the message with this id any longer, as

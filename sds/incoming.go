@@ -1,6 +1,7 @@
 package sds
 
 import (
+	"bytes"
 	"slices"
 
 	"github.com/causeway-im/causeway/sds/wire"
@@ -178,13 +179,23 @@ func (c *Channel) named(a *awaited, n *node) bool {
 		slices.ContainsFunc(a.skippers, func(s *node) bool { return s.foreign == n.foreign })
 }
 
+// isMet tells whether what e names counts as met. What could not be opened is looked
+// for again when it is named with another hint: the first may have been a lie.
+func (c *Channel) isMet(e *HistoryEntry) bool {
+	met, ok := c.metIDs.index[e.MessageID]
+	if !ok || len(met.hints) == 0 || len(met.hints) >= maxSealedHints || len(e.RetrievalHint) == 0 {
+		return ok
+	}
+	return slices.ContainsFunc(met.hints, func(h []byte) bool { return bytes.Equal(h, e.RetrievalHint) })
+}
+
 // missingOf returns the entries of m's causal history that are neither in the
 // log nor count as met, oldest first.
 func (c *Channel) missingOf(m *wire.Message) []HistoryEntry {
 	var missing []HistoryEntry
 	for i := range m.CausalHistory {
 		id := m.CausalHistory[i].MessageID
-		if id == m.MessageID || c.nodes[id] != nil || c.metIDs.has(id) || c.cfg.Dialect != Nim && isSync(id) {
+		if id == m.MessageID || c.nodes[id] != nil || c.isMet(&m.CausalHistory[i]) || c.cfg.Dialect != Nim && isSync(id) {
 			continue
 		}
 		missing = append(missing, m.CausalHistory[i])

@@ -144,7 +144,7 @@ func (c *Channel) evidence(m *wire.Message, p *peer) {
 // duplicate tells whether m is known, and takes what a copy tells.
 func (c *Channel) duplicate(m *wire.Message, o Origin) bool {
 	id := m.MessageID
-	if c.metIDs.has(id) || c.syncs.has(id) {
+	if met, ok := c.metIDs.index[id]; ok && !(met.notForMe && m.Kind() == wire.Content) || c.syncs.has(id) {
 		return true
 	}
 	q := c.parked[id]
@@ -232,6 +232,7 @@ func (c *Channel) trusts(p *peer, kind wire.Kind) bool {
 func (c *Channel) receiveContent(in *Incoming, o Origin, p *peer, trust Trust, own bool) {
 	m := &in.m
 	c.settleBase(m)
+	opened := c.openedAfterAll(m.MessageID)
 	arrival := Arrival{ID: m.MessageID, Kind: wire.Content, Sender: m.SenderID, Lamport: m.Lamport, Content: m.Content}
 	if m.Lamport <= c.meta.Base && c.meta.Base > 0 {
 		arrival.BelowJoin = true
@@ -239,6 +240,10 @@ func (c *Channel) receiveContent(in *Incoming, o Origin, p *peer, trust Trust, o
 		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateMet})
 		c.met(m.MessageID, GapBelowJoin, metInfo{recorded: true})
 		return
+	}
+	if opened { // what named it is in the log
+		c.unrecord(c.lost.add(m.MessageID, metInfo{recorded: true}))
+		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateLost})
 	}
 	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
 		parents: in.parents, leaf: in.leaf, foreign: m.Dialect != c.cfg.Dialect.wire(), hint: slices.Clone(o.Hint)}

@@ -22,7 +22,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 			missing = append(missing, r)
 		case StateGap:
 			gaps = append(gaps, r)
-		case StateMet:
+		case StateMet, StateNotForMe:
 			metRecords = append(metRecords, r)
 		case StateLost:
 			lostRecords = append(lostRecords, r)
@@ -37,7 +37,15 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	slices.SortFunc(lostRecords, byID)
 	c.restoreLog(logged, s.Meta.Heads)
 	for _, r := range metRecords {
-		c.metIDs.add(r.ID, metInfo{own: r.Sender == c.cfg.Participant, recorded: true})
+		met := metInfo{own: r.Sender == c.cfg.Participant, recorded: true}
+		if r.State == StateNotForMe {
+			met.notForMe = true
+			if len(r.Hint) > 0 {
+				met.hints = [][]byte{r.Hint}
+			}
+			c.sumsLack(r.ID)
+		}
+		c.metIDs.add(r.ID, met)
 	}
 	for _, r := range gaps {
 		if c.nodes[r.ID] != nil {

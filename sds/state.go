@@ -38,7 +38,7 @@ const (
 	// the log.
 	StateGap
 	// StateMet: it counts as met without a place in the log (below the join point,
-	// not for us, or a sync that somebody's history names).
+	// or a sync that somebody's history names).
 	StateMet
 	// StateLost: a gap that is no longer asked for.
 	StateLost
@@ -46,6 +46,9 @@ const (
 	StateForgotten
 	// StateMissing: it is missing, which was reported, and was not given up.
 	StateMissing
+	// StateNotForMe: it could not be opened by this participant. It counts as met
+	// until it comes in a form that can be.
+	StateNotForMe
 )
 
 // MessageRecord is what is known about one message, without its content.

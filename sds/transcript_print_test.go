@@ -383,7 +383,7 @@ func (w *world) rest(h *host) {
 	for _, s := range []struct {
 		state sds.MessageState
 		name  string
-	}{{sds.StateParked, "parked"}, {sds.StateGap, "gaps"}, {sds.StateMet, "met"}} {
+	}{{sds.StateParked, "parked"}, {sds.StateGap, "gaps"}, {sds.StateMet, "met"}, {sds.StateNotForMe, "not for it"}} {
 		var ids []sds.MessageID
 		for id, m := range h.state.Messages {
 			if m.State == s.state {

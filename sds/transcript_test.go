@@ -135,7 +135,7 @@ var commands = map[string]func(*world, *args){
 	"stored":  (*world).stored,
 	"notforme": func(w *world, a *args) {
 		h := a.host(0)
-		h.ch.NotForMe(w.clock(h), w.id(a.pos(1)))
+		h.ch.NotForMe(w.clock(h), w.id(a.pos(1)), []byte(a.get("hint", "")))
 		w.handle(h)
 	},
 	"log":     (*world).log,

@@ -155,7 +155,7 @@ const (
 	GapSkipped                       // given up for now: messages that wait were delivered; still asked for
 	GapRecovered                     // it came
 	GapLost                          // no longer asked for; it may still come
-	GapNotForMe                      // it can't be opened by this participant, and never will
+	GapNotForMe                      // it can't be opened by this participant: nothing waits for it, and it is not asked for
 	GapBelowJoin                     // it is older than the join point: nothing is missing
 )
 

@@ -72,7 +72,7 @@ func metaRoundTrips(e *env) {
 
 func messagesRoundTrip(e *env) {
 	want := map[sds.MessageID]sds.MessageRecord{}
-	for i, s := range []sds.MessageState{sds.StateLogged, sds.StateParked, sds.StateMissing, sds.StateGap, sds.StateMet, sds.StateLost} {
+	for i, s := range []sds.MessageState{sds.StateLogged, sds.StateParked, sds.StateMissing, sds.StateGap, sds.StateMet, sds.StateLost, sds.StateNotForMe} {
 		m := logged(sds.MessageID(fmt.Sprint("m", i)), uint64(i)+5, sds.Position(i+1))
 		if m.State = s; s != sds.StateLogged {
 			m.Position = 0
