@@ -124,6 +124,11 @@ func (s *session) begin(l *loop) {
 	if l.busy {
 		s.tellBusy(l)
 	}
+	for _, a := range s.assemblies.slots {
+		if a.own {
+			s.pursue(l, a)
+		}
+	}
 	l.touch(s)
 }
 

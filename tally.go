@@ -18,6 +18,7 @@ type tally struct {
 	levels []Level
 	lost   []bool // Undelivered
 	claims bool
+	asked  bool // about all parts
 	has    map[PersonID]int // how many of them
 	last   int              // how many persons have the last
 	whole  []PersonID       // who have all, sorted
@@ -89,6 +90,9 @@ func (t *tally) reached() bool {
 	return t.levels[t.data-1] >= Reached && len(t.whole) == t.last
 }
 
+// lags tells whether what was wanted is known of the last part and not of the others.
+func (t *tally) lags() bool { return t.levels[t.data-1] >= Reached && !t.reached() }
+
 func (t *tally) undelivered() bool { return len(t.whole) == 0 && slices.Contains(t.lost, true) }
 
 // final tells whether nothing can change any more.
@@ -148,6 +152,9 @@ func (j *job) partReceipt(l *loop, a *assembly, r *sds.Receipt) {
 	t := a.tally
 	level, undelivered, claims := t.level, t.undelivered(), t.claims
 	since := t.add(r.ID, r.Level, r.Of, r.Persons, r.Claimed, r.Undelivered)
+	if t.lags() && !t.asked {
+		l.afterwards(func() { j.s.pursue(l, a) })
+	}
 	asked := r.ID == a.id && r.Estimate != (Estimate{})
 	if t.level == level && len(since) == 0 && undelivered == t.undelivered() && claims == t.claims && !asked {
 		return
@@ -164,4 +171,19 @@ func (j *job) partReceipt(l *loop, a *assembly, r *sds.Receipt) {
 	if t.final() {
 		j.s.assemblies.touch(a)
 	}
+}
+
+// pursue has members asked about all parts of an own payload, where what is known of
+// the last is not known of the others: whoever acknowledged that without them has got
+// them since, or will, and need not speak of it by itself.
+func (s *session) pursue(l *loop, a *assembly) {
+	t := a.tally
+	if s.core == nil || t.asked || !t.lags() {
+		return
+	}
+	t.asked = true
+	for id := range t.index {
+		s.core.Pursue(l.now, id, t.want)
+	}
+	l.touch(s)
 }

@@ -130,6 +130,7 @@ type outgoing struct {
 	pending     int // packets of it that were given to the host
 	stored      bool
 	done        bool
+	pursued     bool // asked about although its level is reached
 	// As they are durable.
 	wasClaimed, wasUndelivered bool
 

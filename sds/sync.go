@@ -330,6 +330,22 @@ func (c *Channel) planAsk(first time.Duration) {
 	}
 }
 
+// Pursue has the members asked that want is about, until they are known to have this
+// own message, which was sent with a smaller Want. Its receipt stays what it is. It is not
+// remembered across a restart. A message that is no longer tracked is left alone.
+func (c *Channel) Pursue(now Time, id MessageID, want Want) {
+	c.advance(now)
+	o := c.outgoing[id]
+	if o == nil || o.done || o.pursued {
+		return
+	}
+	o.want, o.pursued = want, true
+	o.resolveWant(c)
+	if o.awaits() {
+		c.planAsk(c.nextAsk())
+	}
+}
+
 // firstAsk is when to name those that did not answer a new message: in a small
 // group when all should have. In a large one a census asks first.
 func (c *Channel) firstAsk() time.Duration {
@@ -380,7 +396,8 @@ func (c *Channel) lacksPresent() bool {
 
 // awaits tells whether o's sender still collects acknowledgements.
 func (o *outgoing) awaits() bool {
-	return !o.done && o.superseded == "" && (o.handed || o.known()) && o.level < LevelReached && o.audience != nil && o.want.Kind != WantOne
+	return !o.done && o.superseded == "" && (o.handed || o.known()) && (o.level < LevelReached || o.pursued && !o.reached()) &&
+		o.audience != nil && o.want.Kind != WantOne
 }
 
 // lacks tells whether we wait for p to acknowledge something.
