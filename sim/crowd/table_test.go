@@ -1,6 +1,7 @@
 package crowd
 
 import (
+	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -89,31 +90,35 @@ func TestTableVerdicts(t *testing.T) {
 	}
 	for _, n := range sizes {
 		for _, away := range []float64{0, 0.25} {
-			sc := tableScenario(n, d, 0.05)
-			sc.Load.Rate = 0.05
-			sc.Load.Duration = time.Duration(messages / sc.Load.Rate * float64(time.Second))
-			if n > 3_000 {
-				sc.Load.Duration /= 5
-			}
-			plain := play(t, sc)
-			sc.Load.Asked = 1
-			if away > 0 {
-				sc.Faults = []Fault{{Kind: FaultOffline, Share: away}}
-			}
-			r := play(t, sc)
-			extra := r.Bytes.ControlPerMessageGroup - plain.Bytes.ControlPerMessageGroup
-			v := r.Verdicts
-			t.Logf("| %d | %.0f %% away | %d asked, %d right, %d undecided | p95 %.1f s | %.0f B more per verdict |",
-				n, 100*away, v.Asked, v.Right, v.Undecided, v.P95Ms/1000, extra)
-			limit, cost := 3000.0, 8000.0
-			if n > 32 {
-				limit, cost = 11_000, 25_000
-			}
-			bar(t, n, "wrong verdicts in a thousand", 1000*float64(v.Asked-v.Right)/float64(v.Asked), 50)
-			bar(t, n, "verdict, p95 in ms", v.P95Ms, limit)
-			bar(t, n, "bytes of a verdict", extra, cost)
+			t.Run(fmt.Sprintf("%d/%.0f%% away", n, 100*away), func(t *testing.T) { verdicts(t, n, d, messages, away) })
 		}
 	}
+}
+
+func verdicts(t *testing.T, n int, d time.Duration, messages, away float64) {
+	sc := tableScenario(n, d, 0.05)
+	sc.Load.Rate = 0.05
+	sc.Load.Duration = time.Duration(messages / sc.Load.Rate * float64(time.Second))
+	if n > 3_000 {
+		sc.Load.Duration /= 5
+	}
+	plain := play(t, sc)
+	sc.Load.Asked = 1
+	if away > 0 {
+		sc.Faults = []Fault{{Kind: FaultOffline, Share: away}}
+	}
+	r := play(t, sc)
+	extra := r.Bytes.ControlPerMessageGroup - plain.Bytes.ControlPerMessageGroup
+	v := r.Verdicts
+	t.Logf("| %d | %.0f %% away | %d asked, %d right, %d undecided | p95 %.1f s | %.0f B more per verdict |",
+		n, 100*away, v.Asked, v.Right, v.Undecided, v.P95Ms/1000, extra)
+	limit, cost := 3000.0, 8000.0
+	if n > 32 {
+		limit, cost = 11_000, 25_000
+	}
+	bar(t, n, "wrong verdicts in a thousand", 1000*float64(v.Asked-v.Right)/float64(v.Asked), 50)
+	bar(t, n, "verdict, p95 in ms", v.P95Ms, limit)
+	bar(t, n, "bytes of a verdict", extra, cost)
 }
 
 // A group in which nobody says anything is nearly silent.
