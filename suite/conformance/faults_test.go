@@ -66,11 +66,11 @@ func deafFaults() []fault {
 		{"takes possibly for acknowledged", sds.JS, event("possiblyAcked", func(e with) []with { return []with{e, {"event": "acked", "id": e["id"]}} }), "R55"},
 		{"says nothing of filters", sds.Nim, event("possiblyAcked", none), "R55"},
 		{"takes everything for an acknowledgement", sds.LIP, acksAll(), "R34 R50 R55"},
-		{"delivers what arrives", sds.LIP, event("received", func(e with) []with { return []with{e, {"event": "delivered", "id": e["id"]}} }), "R32 R35 R65"},
-		{"shows nothing before its time", sds.LIP, event("received", none), "R32 R35"},
+		{"delivers what arrives", sds.LIP, event("received", func(e with) []with { return []with{e, {"event": "delivered", "id": e["id"]}} }), "R22 R32 R35 R39 R65"},
+		{"shows nothing before its time", sds.LIP, event("received", none), "R22 R32 R35 R39"},
 		{"never says what is missing", sds.Nim, event("missing", none), "R32 R35"},
 		{"waits for ever", sds.LIP, event("lost", none), "R65"},
-		{"hides gaps", sds.JS, event("delivered", func(e with) []with { delete(e, "gaps"); return []with{e} }), "R65"},
+		{"hides gaps", sds.JS, event("delivered", func(e with) []with { delete(e, "gaps"); return []with{e} }), "R39 R65"},
 		{"has the log the wrong way round", sds.LIP, event("state", func(e with) []with { slices.Reverse(e["history"].([]any)); return []with{e} }), "R23 R65"},
 	}
 }
@@ -78,9 +78,9 @@ func deafFaults() []fault {
 // sentFaults are about what it sends.
 func sentFaults() []fault {
 	return []fault{
-		{"has a clock that stands", sds.LIP, sent(func(m *wire.Message) { m.Lamport = 1_700_000_000_001 }), "R10 R20 R34"},
+		{"has a clock that stands", sds.LIP, sent(func(m *wire.Message) { m.Lamport = 1_700_000_000_001 }), "R10 R20 R22 R34 R35"},
 		{"has ids of its own", sds.LIP, sent(func(m *wire.Message) { m.MessageID = "m1" }), "R10 R33"},
-		{"names nothing", sds.LIP, sent(func(m *wire.Message) { m.CausalHistory = nil }), "R10 R30 R37"},
+		{"names nothing", sds.LIP, sent(func(m *wire.Message) { m.CausalHistory = nil }), "R10 R22 R30 R35 R37"},
 		{"names the newest first", sds.JS, sent(func(m *wire.Message) { slices.Reverse(m.CausalHistory) }), "R80"},
 		{"keeps hints to itself", sds.Nim, sent(func(m *wire.Message) {
 			for i := range m.CausalHistory {

@@ -32,6 +32,13 @@ func orderScenes() []scene {
 			s.do("one from the end of time", receive(m), sweep).never(with{"event": "delivered", "id": "m-late"})
 			s.do("ours comes after the first", send("tea?"), command("state")).expect(with{"event": "state", "lamport": offset(s.dialect, 6)})
 		}},
+		{"a timestamp far ahead has no place until two others name it", "R22 R35", every, "", vouched},
+		{"or until its time comes", "R22", "lip js", "", func(s *script) {
+			far := s.by("bob", "from tomorrow", 3_600_000)
+			s.do("a message from an hour ahead", receive(far), sweep).expect(arrived(far)).never(delivered(far))
+			m := s.by("bob", "hi", 3_599_000)
+			s.do("an hour later, and a message of then", advance(3_600_000), receive(m), sweep, sweep).expect(delivered(far))
+		}},
 		{"the log is ordered by timestamp, then by id", "R23", every, "", func(s *script) {
 			list := []said{s.by("carol", "c", 7), s.by("bob", "b", 5), s.by("bob", "a", 6), s.by("carol", "d", 6)}
 			s.do("messages in another order", receive(list[0]), receive(list[1]), receive(list[2]), receive(list[3]), sweep, state)
@@ -41,6 +48,7 @@ func orderScenes() []scene {
 		}},
 		{"a message waits for what it names", "R32 R35", every, "", waits(false)},
 		{"also for what waits itself", "R32", every, "", waits(true)},
+		{"a message waits for 32 at most", "R39", every, "", bounded},
 		{"a copy changes nothing", "R33", every, "", func(s *script) {
 			m := s.by("bob", "hi", 5)
 			s.do("a message", receive(m), sweep).expect(delivered(m))
@@ -146,4 +154,42 @@ func gap(s *script) {
 		expect(with{"event": "lost", "ids": []any{a.id}}, with{"event": "delivered", "id": b.id, "gaps": []any{a.id}})
 	s.do("it comes late", receive(a), sweep, state).
 		expect(delivered(a), with{"event": "state", "history": []with{logged(a), logged(b)}}).never(delivered(b))
+}
+
+// vouched: one other participant does not make a timestamp plausible, nor its sender.
+func vouched(s *script) {
+	ahead := uint64(3_600_000)
+	if s.dialect == sds.Nim {
+		ahead = 2_000_000
+	}
+	far := s.by("bob", "from tomorrow", ahead)
+	s.do("a message from far ahead", receive(far), sweep).expect(arrived(far)).never(delivered(far))
+	hi := s.by("carol", "hi", 5)
+	s.do("it moves no clock, and is not named", receive(hi), sweep, send("tea?")).
+		expect(out("m1", with{"history": []any{hi.id}, "lamport": offset(s.dialect, 6)}))
+	s.do("its sender names it, and one other", receive(s.by("bob", "really", ahead+1, far)), receive(s.by("carol", "so?", 7, far)), sweep).never(delivered(far))
+	s.do("a second one", receive(s.by("dave", "well", 8, far)), sweep).expect(delivered(far))
+}
+
+// bounded: of 40 that are not here the newest 32 are waited for.
+func bounded(s *script) {
+	var parents []said
+	for i := range 40 {
+		parents = append(parents, s.by("bob", fmt.Sprint("message ", i), uint64(6+i)))
+	}
+	m := s.by("carol", "to all of these", 60, parents...)
+	s.do("one that names 40 that are not here", receive(m), sweep).expect(arrived(m)).never(delivered(m))
+	commands := []with{}
+	for _, p := range parents[9:] {
+		commands = append(commands, receive(p))
+	}
+	s.do("the last 31 of them", append(commands, sweep)...).expect(delivered(parents[9])).never(delivered(m))
+	s.do("the one before", receive(parents[8]), sweep).expect(delivered(parents[8]), with{"event": "delivered", "id": m.id, "gaps": gapsOf(parents[:8])})
+}
+
+func gapsOf(list []said) (ids []any) {
+	for _, m := range list {
+		ids = append(ids, m.id)
+	}
+	return ids
 }

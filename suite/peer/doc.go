@@ -19,6 +19,9 @@
 //   - a copy of a message is not delivered again and counts for nothing;
 //   - a message whose dependency is lost is delivered with a gap, and the lost one
 //     takes its place should it come late;
+//   - a timestamp that is far ahead has no place in the log until two others name the
+//     message, or its time comes; and a message waits for the newest 32 of those that
+//     it names and that are not here, the others being gaps at once;
 //   - an id that does not match its message is refused, as is a Lamport timestamp
 //     that would end the clock (2⁵³), and a filter that can't be read is ignored;
 //   - a request that was not answered is made again, and somebody else's request

@@ -253,10 +253,10 @@ func TestLamport(t *testing.T) {
 		cfg := settings(sds.JS, "alice")
 		*cfg.Now = 0
 		c := run(t, cfg)
+		c.do("clock", with{"now": v.Now})
 		if current > 0 {
 			c.receive(content("bob", "m", current).Encode())
 		}
-		c.do("clock", with{"now": v.Now})
 		c.send("hi")
 		if got := c.state().Lamport; got != v.Next {
 			t.Errorf("%d: after %s at %d comes %s, want %s", i, v.Current, v.Now, got, v.Next)

@@ -16,6 +16,8 @@ type machine struct {
 	cfg     Config
 	emit    func(event any)
 	lamport uint64
+	now     int64
+	clocks  clocks
 
 	log     []*message // by place
 	known   map[wire.MessageID]*message
@@ -50,6 +52,9 @@ type message struct {
 	foreign bool // of the other wire format
 	logged  bool
 
+	far      bool // in quarantine
+	vouchers []wire.ParticipantID
+
 	waits map[wire.MessageID]bool // what it waits for
 	gaps  []wire.MessageID
 }
@@ -78,7 +83,7 @@ func newMachine(cfg Config, now int64, emit func(any)) *machine {
 		known: map[wire.MessageID]*message{}, waiting: map[wire.MessageID][]*message{}, named: map[wire.MessageID]bool{},
 		holes: map[wire.MessageID]*hole{}, lost: map[wire.MessageID]bool{}, syncs: map[syncKey]bool{},
 		met: map[wire.MessageID]bool{}, echoes: map[wire.MessageID]bool{}, kept: map[wire.MessageID]*message{},
-		sighted: map[wire.MessageID]int{}}
+		sighted: map[wire.MessageID]int{}, now: now, clocks: clocks{highest: map[wire.ParticipantID]uint64{}}}
 	m.lamport = m.floor(now)
 	m.repair.cfg = cfg
 	return m
@@ -138,6 +143,9 @@ func (m *machine) settle() {
 	for {
 		var next *message
 		for _, n := range m.parked {
+			if n.far = n.far && !m.plausible(n); n.far {
+				continue
+			}
 			if len(n.waits) == 0 && (next == nil || n.place().Compare(next.place()) < 0) {
 				next = n
 			}
@@ -165,6 +173,10 @@ func (m *machine) knot() *message {
 		changed = false
 		for _, n := range m.parked {
 			if free[n] {
+				continue
+			}
+			if n.far { // waits for its time
+				free[n], changed = true, true
 				continue
 			}
 			for id := range n.waits {
@@ -206,7 +218,7 @@ func (m *machine) close(id wire.MessageID) {
 
 // missing returns the entries of a history that are not here at all, and those
 // that are not in the log and hence to be waited for. A message does not wait for
-// itself.
+// itself, and for the newest maxBlocking at most (spec R39).
 func (m *machine) missing(w *wire.Message) (missing []wire.HistoryEntry, waits map[wire.MessageID]bool, gaps []wire.MessageID) {
 	waits = map[wire.MessageID]bool{}
 	for _, e := range w.CausalHistory {
@@ -222,8 +234,17 @@ func (m *machine) missing(w *wire.Message) (missing []wire.HistoryEntry, waits m
 			missing = append(missing, e)
 		}
 	}
+	for i := 0; len(waits) > maxBlocking; i++ {
+		if id := w.CausalHistory[i].MessageID; waits[id] {
+			delete(waits, id)
+			gaps = append(gaps, id)
+		}
+	}
 	return missing, waits, gaps
 }
+
+// maxBlocking is for how many others a message waits.
+const maxBlocking = 32
 
 func (m *machine) state() {
 	e := stateEvent{Event: "state", Lamport: lamport(m.lamport), History: make([]logged, len(m.log)),

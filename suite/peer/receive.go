@@ -21,6 +21,7 @@ func (m *machine) receive(now int64, payload, hint []byte) error {
 	if err := checkHint(hint); err != nil {
 		return err
 	}
+	m.now = now
 	own := w.SenderID == m.cfg.Sender
 	l := lamport(w.Lamport)
 	switch kind := w.Kind(); {
@@ -45,6 +46,8 @@ func (m *machine) receive(now int64, payload, hint []byte) error {
 	}
 	m.repair.arrived(w.MessageID)
 	if !own {
+		m.clocks.note(w.SenderID, w.Lamport)
+		m.vouch(&w)
 		m.requested(&w, now)
 		m.review(&w)
 	}
@@ -96,7 +99,8 @@ func (m *machine) content(w *wire.Message, now int64, payload, hint []byte) {
 	}
 	missing, waits, gaps := m.missing(w)
 	n.waits, n.gaps = waits, gaps
-	if len(waits) == 0 {
+	n.far = !m.plausible(n)
+	if len(waits) == 0 && !n.far {
 		m.deliver(n)
 		if m.cfg.Dialect != sds.JS {
 			m.settle()

@@ -9,6 +9,7 @@ import (
 // sweep delivers what can be, gives up what waited too long, says what is missing,
 // gives the answers that are due, and sends unacknowledged messages again if asked.
 func (m *machine) sweep(now int64, resend bool) {
+	m.now = now
 	m.settle()
 	m.giveUp(now)
 	missing := make([]wire.HistoryEntry, len(m.order))
