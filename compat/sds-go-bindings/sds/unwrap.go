@@ -19,6 +19,15 @@ import (
 // LIP-109 is read only if its id proves that it is one. The result shares no memory
 // with message.
 func (rm *ReliabilityManager) UnwrapReceivedMessage(message []byte) (*UnwrappedMessage, error) {
+	return rm.UnwrapSigned(message, nil)
+}
+
+// UnwrapSigned is UnwrapReceivedMessage for a host that has checked who signed the
+// packet around the message. wrote tells whether that is the participant which the
+// message names as its sender: what it acknowledges is proved then, else it is a claim.
+// It is not called for a message without a sender, and nil is nobody. A message that
+// somebody else repairs comes under the signature of that one: no is no error.
+func (rm *ReliabilityManager) UnwrapSigned(message []byte, wrote func(sender, channelID string) bool) (*UnwrappedMessage, error) {
 	if rm == nil {
 		return nil, errEmptyManager
 	}
@@ -28,11 +37,15 @@ func (rm *ReliabilityManager) UnwrapReceivedMessage(message []byte) (*UnwrappedM
 	if decodeErr == nil {
 		in = sds.Prepare(m)
 	}
+	var origin sds.Origin
+	if decodeErr == nil && wrote != nil && m.SenderID != "" && wrote(string(m.SenderID), string(m.ChannelID)) {
+		origin = sds.Origin{Sender: m.SenderID, Authenticated: true}
+	}
 	var unwrapped *UnwrappedMessage
 	err := rm.do("UnwrapReceivedMessage", func() error {
 		err := decodeErr
 		if err == nil {
-			unwrapped, err = rm.unwrap(in)
+			unwrapped, err = rm.unwrap(in, origin)
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", unwrapRequest, err)
@@ -70,7 +83,7 @@ func decode(b []byte) (wire.Message, error) {
 	return m, nil
 }
 
-func (rm *ReliabilityManager) unwrap(in *sds.Incoming) (*UnwrappedMessage, error) {
+func (rm *ReliabilityManager) unwrap(in *sds.Incoming, origin sds.Origin) (*UnwrappedMessage, error) {
 	m := in.Message()
 	content, missing, channelID := m.Content, []HistoryEntry{}, string(m.ChannelID)
 	unwrapped := &UnwrappedMessage{Message: &content, MissingDeps: &missing, ChannelId: &channelID}
@@ -89,7 +102,7 @@ func (rm *ReliabilityManager) unwrap(in *sds.Incoming) (*UnwrappedMessage, error
 	c.core.Tick(now)
 	c.receiving = receiving{message: m}
 	defer func() { c.receiving = receiving{} }()
-	if err := c.core.ReceivePrepared(now, in, sds.Origin{}); err != nil {
+	if err := c.core.ReceivePrepared(now, in, origin); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDeserialization, err)
 	}
 	rm.applyMarks(c, m)

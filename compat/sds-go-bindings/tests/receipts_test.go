@@ -111,6 +111,43 @@ func receipt(t *testing.T, rm *sds.ReliabilityManager, id sds.MessageID) library
 	return r
 }
 
+// Who signed is asked about what names a sender, once, and its answer is what makes an
+// acknowledgement more than a claim. Another's signature, as of who repairs, costs nothing.
+func TestUnwrapSigned(t *testing.T) {
+	clock := int(time.Now().Unix())
+	for _, tt := range []struct {
+		name, sender string
+		wrote        func(sender, channelID string) bool
+		claimed      bool
+	}{
+		{"signed", "bob-1", func(sender, ch string) bool { return sender == "bob-1" && ch == "ch" }, false},
+		{"signed by another", "bob-1", func(string, string) bool { return false }, true},
+		{"not signed", "bob-1", nil, true},
+		{"of nobody", "", func(string, string) bool { t.Error("asked about nobody"); return true }, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			rm := open(t, sds.Options{Participant: "alice"})
+			if err := rm.SetRoster("ch", teaRoster()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := rm.WrapWanting([]byte("content of own"), "own", "ch", library.Everyone); err != nil {
+				t.Fatal(err)
+			}
+			u, err := rm.UnwrapSigned(saying("m1", tt.sender, clock+1, "own"), tt.wrote)
+			if err != nil || string(*u.Message) == "" || len(*u.MissingDeps) > 0 {
+				t.Fatal(u, err)
+			}
+			seen := 1
+			if tt.sender == "" {
+				seen = 0
+			}
+			if r := receipt(t, rm, "own"); r.Seen != seen || r.Claimed != tt.claimed {
+				t.Errorf("%+v", r)
+			}
+		})
+	}
+}
+
 // What was wanted decides when a receipt says reached. Deployed members without a
 // name count as somebody.
 func TestWants(t *testing.T) {

@@ -83,6 +83,16 @@ func (c channel) SetRoster(_ context.Context, roster *causeway.Roster) error {
 	return manager.SetRoster(string(c.id), roster)
 }
 
+// person returns whose participant this is, or "" as long as no description says so.
+func (r *Reliability) person(channel, participant string) causeway.PersonID {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if roster := r.rosters[causeway.ChannelID(channel)]; roster != nil {
+		return roster.Members[causeway.ParticipantID(participant)]
+	}
+	return ""
+}
+
 // persons is how many others are in a channel. Where that is not known, it is taken
 // for a large one.
 func (r *Reliability) persons(channelID string) int {

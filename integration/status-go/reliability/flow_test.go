@@ -215,6 +215,38 @@ func TestWhoCounts(t *testing.T) {
 	checkIs(t, "a description without a clock", err, community.ErrDescription)
 }
 
+// Where the host knows who signed the envelope, an acknowledgement of that person is
+// proved; under the signature of somebody else, and before anybody said who is who, it
+// is a claim.
+func TestSigner(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		signed  func(*member) causeway.PersonID
+		known   bool
+		claimed bool
+	}{
+		{"by the sender", func(m *member) causeway.PersonID { return m.o.Person }, true, false},
+		{"by somebody else", func(*member) causeway.PersonID { return "eve" }, true, true},
+		{"by nobody known", func(m *member) causeway.PersonID { return m.o.Person }, false, true},
+		{"not checked", nil, true, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			n := newNetwork()
+			n.signed = tt.signed
+			alice, bob := newMember(t, n, "alice"), newMember(t, n, "bob")
+			if tt.known {
+				alice.describe(town(1, "alice", "bob", "eve"))
+			}
+			alice.send(1, "tea?")
+			bob.send(2, "yes")
+			x, err := alice.r.Receipt("app tea?")
+			if err != nil || x.Claimed != tt.claimed || tt.known && x.Seen != 1 {
+				t.Errorf("%+v, %v", x, err)
+			}
+		})
+	}
+}
+
 // With PerChat each chat is a channel of those who can read it.
 func TestPerChat(t *testing.T) {
 	n := newNetwork()

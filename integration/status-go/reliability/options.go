@@ -130,7 +130,7 @@ type Receipt struct {
 	Persons []causeway.PersonID
 	// Reached: as many have it as its kind asks for.
 	Reached bool
-	// Claimed: some of the evidence is a sender id that nobody checked.
+	// Claimed: some of the evidence is a sender id that nobody checked (Envelope.Signer).
 	Claimed bool
 	// Undelivered: nobody is known to have it after 10 minutes. It may still turn.
 	Undelivered bool

@@ -60,11 +60,15 @@ type network struct {
 	store   map[community.EnvelopeHash][]byte
 	members []*member
 	loses   func(to *member, message, envelope int) bool
-	down    error // of the stores
-	asked   int   // queries
+	down    error                                // of the stores
+	asked   int                                  // queries
+	signed  func(from *member) causeway.PersonID // who signs what a member broadcasts; nil: nobody checks
+	signers map[community.EnvelopeHash]causeway.PersonID
 }
 
-func newNetwork() *network { return &network{store: map[community.EnvelopeHash][]byte{}} }
+func newNetwork() *network {
+	return &network{store: map[community.EnvelopeHash][]byte{}, signers: map[community.EnvelopeHash]causeway.PersonID{}}
+}
 
 // segments are what status-go makes of what is encrypted.
 var segments = segment.StatusConfig(150 << 10)
@@ -81,6 +85,9 @@ func (n *network) broadcast(from *member, message int, sealed []byte) []communit
 		hash := community.EnvelopeHash(sha256.Sum256(append(part, fmt.Sprint(from.name, time.Now().UnixNano(), i)...)))
 		n.mu.Lock()
 		n.store[hash] = part
+		if n.signed != nil {
+			n.signers[hash] = n.signed(from)
+		}
 		to := slices.Clone(n.members)
 		loses := n.loses
 		n.mu.Unlock()
@@ -276,6 +283,9 @@ func (m *member) receive(hash community.EnvelopeHash, part []byte) {
 			e.Hashes = append(e.Hashes, tag.(community.EnvelopeHash))
 		}
 	}
+	m.net.mu.Lock()
+	e.Signer = m.net.signers[hash]
+	m.net.mu.Unlock()
 	plain, err := unseal(sealed)
 	if err != nil {
 		m.t.Errorf("%s can't decrypt: %v", m.name, err)

@@ -128,7 +128,12 @@ type Envelope struct {
 	// Hashes are those of the envelopes that it came in: with them others can be told how
 	// to fetch it.
 	Hashes []community.EnvelopeHash
-	// Author is who signed it, Sent when that one says so, Path how it came; for
+	// Signer is who signed the envelope, if the host has checked that: what a member
+	// acknowledges is proved then, and not a claim (Receipt.Claimed). It is not who signed
+	// the message inside: that one can be put into another envelope. Envelopes of one
+	// payload that were signed by several have none.
+	Signer causeway.PersonID
+	// Author is who wrote it, Sent when that one says so, Path how it came; for
 	// telemetry.
 	Author causeway.PersonID
 	Sent   time.Time
@@ -145,7 +150,9 @@ func (r *Reliability) UnwrapPayloadFromSDS(payload []byte, e Envelope) ([]byte, 
 		return nil, err
 	}
 	defer r.leave()
-	u, err := manager.UnwrapReceivedMessage(payload)
+	u, err := manager.UnwrapSigned(payload, func(sender, channel string) bool {
+		return e.Signer != "" && r.person(channel, sender) == e.Signer
+	})
 	if errors.Is(err, sds.ErrCleanedUp) {
 		return nil, fmt.Errorf("reliability: %w", ErrSDSManagerUnavailable)
 	}
