@@ -198,6 +198,9 @@ type tryKey struct {
 type try struct {
 	count    int
 	envelope string // pseudonym of the last one
+	taken    bool   // the network took content
+	handed   bool   // that was told
+	further  bool   // its receipt said more
 }
 
 const maxTriesKept = 2048

@@ -8,6 +8,7 @@ import (
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"time"
 
 	"github.com/causeway-im/causeway"
@@ -17,21 +18,28 @@ import (
 	"github.com/causeway-im/causeway/transport/loopback"
 )
 
-// printing is a collector that prints what it is told about messages.
+// printing is a collector that prints what it is told about messages, but for how often
+// they were sent. What is told again, since an answer did not arrive, counts once.
 func printing() *httptest.Server {
+	var mu sync.Mutex
+	known := uint64(0)
 	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := gzip.NewReader(r.Body)
-		if err != nil {
-			log.Fatal(err)
-		}
 		var u report.Upload
-		if err := json.NewDecoder(body).Decode(&u); err != nil {
-			log.Fatal(err)
+		body, err := gzip.NewReader(r.Body)
+		if err == nil {
+			err = json.NewDecoder(body).Decode(&u)
 		}
+		if err != nil { // who closes breaks off what is under way, and sends it again
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
 		for _, e := range u.Events {
-			if e.Message != "" && e.Kind != report.Attempted {
+			if e.Seq > known && e.Message != "" && e.Kind != report.Attempted && e.Kind != report.Resent {
 				fmt.Println(u.Device.Protocol, e.Kind, e.Size)
 			}
+			known = max(known, e.Seq)
 		}
 		json.NewEncoder(w).Encode(report.Reply{Acknowledged: u.Last})
 	}))
@@ -74,7 +82,9 @@ func Example() {
 	}
 	node.Close()
 	stop()
-	t.Close(ctx)
+	closing, cancel := context.WithTimeout(ctx, time.Minute) // how long it may try to upload
+	defer cancel()
+	t.Close(closing)
 	// Output:
 	// causeway composed 14
 	// causeway handed 0
@@ -103,7 +113,9 @@ func Example_withoutNode() {
 	t.Handed(sent, "0xe1")
 	t.Stored(sent, telemetry.Yes)
 	t.Received(telemetry.Message{Channel: "tea", ID: "0x02"}, telemetry.Arrival{Author: "bob", Path: report.ByFilter, Size: 9, Sent: time.Now()})
-	t.Close(ctx)
+	closing, cancel := context.WithTimeout(ctx, time.Minute) // how long it may try to upload
+	defer cancel()
+	t.Close(closing)
 	// Output:
 	// none composed 14
 	// none handed 0

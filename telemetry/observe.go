@@ -117,8 +117,17 @@ func written(lamport uint64, now int64) int64 {
 	return int64(lamport)
 }
 
-// ofReceipt: the furthest that a receipt says. It may say so again.
+// ofReceipt: the furthest that a receipt says. It may say so again. What comes back at
+// once makes it say more than that the message was sent, which is told then, too.
 func (t *Telemetry) ofReceipt(out []report.Event, c *channel, e report.Event, r *causeway.ReceiptNow) []report.Event {
+	if !r.Undelivered && r.Level > causeway.Sent {
+		n := t.tries.of(c, string(r.ID))
+		if n.further = true; n.taken && !n.handed {
+			sent := *r
+			sent.Level = causeway.Sent
+			out = t.ofReceipt(out, c, e, &sent)
+		}
+	}
 	switch {
 	case r.Undelivered:
 		e.Kind = report.GaveUp
@@ -128,6 +137,7 @@ func (t *Telemetry) ofReceipt(out []report.Event, c *channel, e report.Event, r 
 		e.Kind, e.Answer = report.Stored, string(Yes)
 	case r.Level == causeway.Sent:
 		n := t.tries.of(c, string(r.ID))
+		n.handed = true
 		e.Kind, e.Attempt, e.Envelope = report.Handed, n.count, n.envelope
 	default:
 		return out
@@ -171,7 +181,7 @@ func (t *Telemetry) Publishing(ch causeway.ChannelID, id causeway.MessageID, cla
 }
 
 // Published implements causeway.Witness. That content was handed over the first
-// time comes out of the node's transaction.
+// time comes out of the node's transaction, unless that said more already.
 func (t *Telemetry) Published(ch causeway.ChannelID, id causeway.MessageID, class causeway.Class, hint []byte, err error) {
 	m := published(ch, id, class)
 	switch {
@@ -181,13 +191,25 @@ func (t *Telemetry) Published(ch causeway.ChannelID, id causeway.MessageID, clas
 		t.Resent(m, string(hint))
 	case class == sds.ClassEphemeral:
 		t.Handed(m, string(hint))
-	default:
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if c := t.channels[m.Channel]; t.on && c != nil && c.names != nil {
-			t.tries.of(c, m.ID).envelope = c.names.Envelope(string(hint))
-		}
+	case t.overtaken(m, string(hint)):
+		t.Handed(m, string(hint))
 	}
+}
+
+// overtaken notes that a message was handed over, and tells whether its receipt said
+// more before that.
+func (t *Telemetry) overtaken(m Message, hint string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	c := t.channels[m.Channel]
+	if !t.on || c == nil || c.names == nil {
+		return false
+	}
+	n := t.tries.of(c, m.ID)
+	n.taken, n.envelope = true, c.names.Envelope(hint)
+	told := n.handed
+	n.handed = n.handed || n.further
+	return n.further && !told
 }
 
 func published(ch causeway.ChannelID, id causeway.MessageID, class causeway.Class) Message {

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -236,6 +237,53 @@ func TestPublished(t *testing.T) {
 			t.Errorf("got  %s\nwant %s", s, want)
 		}
 	})
+}
+
+// That a message was handed over is told once, also where what comes back is faster than
+// the network's word that it took it.
+func TestHandedOnce(t *testing.T) {
+	for _, o := range []struct {
+		steps, want string
+	}{
+		{"published sent seen", "attempted handed acknowledged"},
+		{"published stored seen", "attempted handed stored acknowledged"},
+		{"published seen", "attempted handed acknowledged"},
+		{"seen published seen", "attempted acknowledged handed acknowledged"},
+		{"stored published", "attempted stored handed"},
+		{"seen", "attempted acknowledged"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			db, c := store.NewMemory(), newCollector(t)
+			d := open(t, options(db, c))
+			levels := map[string]causeway.Level{"sent": causeway.Sent, "stored": causeway.Stored, "seen": causeway.Seen}
+			d.Publishing("tea", "m", sds.ClassContent)
+			for _, step := range strings.Fields(o.steps) {
+				if step == "published" {
+					d.Published("tea", "m", sds.ClassContent, []byte("hint"), nil)
+					continue
+				}
+				e := causeway.Event{Channel: "tea", ID: "m", Kind: causeway.EventReceipt, Receipt: &causeway.ReceiptNow{ID: "m", Level: levels[step], Of: 9}}
+				check(t, db.Write(t.Context(), func(tx store.Tx) error { return d.Committing(tx, []causeway.Event{e}) }))
+			}
+			check(t, d.Close(t.Context()))
+			var got []string
+			told := map[report.Kind]report.Event{}
+			for _, e := range c.all() {
+				if e.Message != "" {
+					got, told[e.Kind] = append(got, string(e.Kind)), e
+				}
+			}
+			slices.Sort(got) // those of transactions come before others, whose numbers are later ones
+			want := strings.Fields(o.want)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %v, want %v", o.steps, got, want)
+			}
+			if e, ok := told[report.Handed]; ok && (e.Attempt != 1 || e.Envelope != names(t).Envelope("hint") || e.Class != report.Multicast) {
+				t.Errorf("%s: %+v", o.steps, e)
+			}
+		})
+	}
 }
 
 // Options that can't be are refused, by name.
