@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -34,7 +35,8 @@ type order struct {
 	// with hardly a page of cache.
 	Tight bool
 	// Inside and Late are the numbers of commits in which and after which the
-	// child stops and waits to be killed, Refuse is one that fails; 0 is none.
+	// child stops and waits to be killed; from Refuse on the first one with an own
+	// message fails; 0 is none.
 	Inside, Late, Refuse int
 	// Bug names a promise that the store breaks.
 	Bug string
@@ -78,6 +80,7 @@ type child struct {
 	quiet atomic.Bool
 
 	commits atomic.Int64
+	refused bool // of the node's loop
 
 	mu  sync.Mutex
 	own []causeway.MessageID
@@ -280,10 +283,12 @@ func (c *child) Committing(_ store.Tx, events []causeway.Event) error {
 		x.Events = append(x.Events, eventName{e.Cursor, e.Kind, e.ID})
 	}
 	c.out.tell(x)
-	switch number {
-	case c.order.Inside:
+	if number == c.order.Inside {
 		c.hold(false)
-	case c.order.Refuse:
+	}
+	own := slices.ContainsFunc(events, func(e causeway.Event) bool { return e.Kind == causeway.EventDelivered && e.Message.Own })
+	if c.order.Refuse > 0 && number >= c.order.Refuse && own && !c.refused {
+		c.refused = true
 		return errRefused
 	}
 	return nil

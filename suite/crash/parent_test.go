@@ -123,7 +123,8 @@ func (p *parent) holds(person causeway.PersonID, id causeway.MessageID) bool {
 }
 
 func (m *member) say(t testing.TB, n int) {
-	r, err := m.ch.Send(t.Context(), fmt.Appendf(nil, "%s says %d", m.name, n), causeway.SendOptions{Want: causeway.Everyone})
+	// Not t.Context(): that has ended when a test that is over waits for the last word.
+	r, err := m.ch.Send(context.Background(), fmt.Appendf(nil, "%s says %d", m.name, n), causeway.SendOptions{Want: causeway.Everyone})
 	if err != nil {
 		t.Error(err)
 		return

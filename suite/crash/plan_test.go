@@ -31,14 +31,19 @@ type plan struct {
 	again  int           // how many events the application reads again
 	online int           // lines before the network is there; 0: from the beginning
 	tight  bool
-	refuse int // the number of a commit that fails
+	refuse int // from this number on the first commit with an own message fails
 	seed   uint64
 }
+
+// kinds is how many kinds of lives there are: of so many lives in a row, from the first
+// on, each is of another kind.
+const kinds = 30
 
 func newPlan(seed uint64, life int) plan {
 	rng := rand.New(rand.NewPCG(seed, uint64(life)))
 	p := plan{seed: rng.Uint64() | 1, tight: rng.IntN(4) == 0}
-	switch draw := rng.IntN(30); {
+	block := rand.New(rand.NewPCG(seed, uint64(life/kinds)<<32|1<<31))
+	switch draw := block.Perm(kinds)[life%kinds]; {
 	case draw < 4:
 		p.moment, p.delay = atStart, time.Duration(rng.IntN(60_000))*time.Microsecond
 	case draw < 11:

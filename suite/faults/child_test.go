@@ -93,11 +93,11 @@ func (p *process) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	p.tell(line{Addrs: network.Addrs()})
-	_, newest, err := node.Cursors(ctx)
+	_, newest, err := node.Cursors(ctx) // before anybody knows that it is up, and speaks to it
 	if err != nil {
 		return err
 	}
+	p.tell(line{Addrs: network.Addrs()})
 	if p.order.Last {
 		if _, err := seenByAll(ctx, channel); err != nil {
 			return err

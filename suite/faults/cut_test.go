@@ -17,9 +17,12 @@ func cutTimes() []time.Duration {
 	return []time.Duration{3 * time.Second}
 }
 
-// keepUp is for how long connections stay up over a hole: yamux gives up after a
-// keep-alive without an answer.
-const keepUp = 20 * time.Second
+// Over a hole connections stay up for keepUp at least, and for giveUp at most: yamux
+// gives up 10 s after a keep-alive without an answer, and sends one every 30 s.
+const (
+	keepUp = 9 * time.Second
+	giveUp = 45 * time.Second
+)
 
 // newCutGroup joins alice, bob and carol, who reaches them through proxies alone.
 func newCutGroup(t *testing.T, withStore bool) (g *group, carol *member, links []*proxy) {
@@ -106,6 +109,7 @@ func TestCut(t *testing.T) {
 				g.chat(3)
 				dials := carol.waku.Stats().Dials
 				unknown := c.name[0] == 'h'
+				begun := time.Now()
 				c.begin(carol, links)
 				over := time.NewTimer(d)
 				if !unknown {
@@ -122,11 +126,13 @@ func TestCut(t *testing.T) {
 					t.Error("something comes through the cut")
 				}
 				<-over.C
+				certain := !unknown || time.Since(begun) > giveUp
 				c.end(carol, links)
+				lasted := time.Since(begun) // at most: the machine may have stood still
 				g.heal()
 				g.settle()
-				if again := carol.waku.Stats().Dials > dials; again != (!unknown || d > keepUp) {
-					t.Errorf("connections died: %v", again)
+				if again := carol.waku.Stats().Dials > dials; certain && !again || unknown && lasted < keepUp && again {
+					t.Errorf("connections died: %v, after %v", again, lasted)
 				}
 			})
 		}

@@ -113,6 +113,7 @@ type envelopeTest struct {
 	// kept and forgotten are two messages of alice; the store forgot the first
 	// envelope of the latter, which is lost.
 	kept, forgotten causeway.MessageID
+	hears           bool // bob has heard another one; guarded by post.mu, as these are
 	lost            []byte
 	earlier         causeway.Metrics // of alice's first life
 }
@@ -125,20 +126,18 @@ func TestEnvelopes(t *testing.T) {
 	openStore(e.group)
 	e.alice, e.bob = e.members[0], e.members[1]
 	onDisk(e.alice)
-	e.bob.options.Lose = func(*wire.Message) bool { return e.deaf.Load() }
+	e.bob.options.Lose = e.loses
 	e.over(e.alice, true)
 	e.over(e.bob, false) // or he would ask after 30 s of silence
 	e.join()
 	e.unheard()
 	e.confirmed()
 	e.nextLife()
-	for _, m := range e.members {
-		check(t, m.node.Suspend(within(t)))
-	}
+	e.silence(e.members...)
 	e.faults(storenode.Faults{})
 	e.judge()
 	e.tally()
-	e.store.account(t)
+	e.store.account(e.group)
 }
 
 // faults replaces the faults of the store, which then has all it was offered.
@@ -148,6 +147,44 @@ func (e *envelopeTest) faults(f storenode.Faults) {
 	check(e.t, e.store.server.Flush(e.t.Context()))
 }
 
+// loses tells what bob does not hear: nothing at all while he is deaf, then nothing before
+// alice's newest message, and never what only a repair is to bring him.
+func (e *envelopeTest) loses(m *wire.Message) bool {
+	if e.deaf.Load() {
+		return true
+	}
+	x, err := sdswire.Decode(m.Payload)
+	if err != nil || x.SenderID != e.alice.name {
+		return false
+	}
+	e.post.mu.Lock()
+	defer e.post.mu.Unlock()
+	if e.kept == "" { // she has said nothing yet
+		return false
+	}
+	if x.Kind() == sdswire.Content && !m.Ephemeral {
+		if x.MessageID == e.kept || x.MessageID == e.forgotten {
+			return true
+		}
+		e.hears = true
+	}
+	return !e.hears
+}
+
+// silence suspends members, and waits until the store has been offered all that they have
+// published.
+func (e *envelopeTest) silence(members ...*member) {
+	e.t.Helper()
+	for _, m := range members {
+		check(e.t, m.node.Suspend(within(e.t)))
+	}
+	e.await("all envelopes at the store", func() bool {
+		e.post.mu.Lock()
+		defer e.post.mu.Unlock()
+		return !slices.ContainsFunc(e.all, func(x envelope) bool { return slices.Contains(members, x.sender) && !e.store.saw(x.hint) })
+	})
+}
+
 // unheard lets alice speak while nobody tells her that it came through: she sends
 // again.
 func (e *envelopeTest) unheard() {
@@ -155,7 +192,9 @@ func (e *envelopeTest) unheard() {
 	e.deaf.Store(true)
 	e.faults(storenode.Faults{Status: 503})
 	e.alice.say(2)
+	e.post.mu.Lock()
 	e.kept, e.forgotten = e.alice.sent[0], e.alice.sent[1]
+	e.post.mu.Unlock()
 	e.lost = e.awaitEnvelopes(e.forgotten, 1)[0]
 	check(e.t, e.store.server.Forget(e.t.Context(), [32]byte(e.lost)))
 	e.awaitEnvelopes(e.forgotten, 2)
@@ -172,10 +211,14 @@ func (e *envelopeTest) unheard() {
 func (e *envelopeTest) confirmed() {
 	e.t.Helper()
 	e.faults(storenode.Faults{})
+	e.silence(e.alice) // so that the cut loses nothing that has left
 	e.alice.waku.SetOnline(false)
 	e.alice.await("absence", offline)
-	e.alice.waku.SetOnline(true) // she asks at once
+	e.alice.waku.SetOnline(true)
+	check(e.t, e.alice.node.Resume(within(e.t))) // she asks at once
 	e.alice.acknowledged(causeway.Stored)
+	e.silence(e.alice)
+	check(e.t, e.store.server.Flush(e.t.Context()))
 	for _, id := range e.alice.sent {
 		for _, h := range e.envelopes(id) {
 			e.present(map[string]bool{string(h): !bytes.Equal(h, e.lost)})
@@ -199,8 +242,9 @@ func (e *envelopeTest) hinted() {
 // is silent.
 func (e *envelopeTest) nextLife() {
 	e.t.Helper()
-	e.earlier = e.alice.node.Metrics()
+	node := e.alice.node
 	e.alice.stop()
+	e.earlier = node.Metrics()
 	e.faults(storenode.Faults{Status: 503})
 	e.alice.start()
 	e.hinted()
@@ -289,6 +333,9 @@ func (e *envelopeTest) judge() {
 func (e *envelopeTest) tally() {
 	e.t.Helper()
 	var want, got struct{ kept, ephemeral, repairs uint64 }
+	for _, m := range e.members { // then all that has left is counted
+		check(e.t, m.node.Close())
+	}
 	for _, x := range []causeway.Metrics{e.earlier, e.alice.node.Metrics(), e.bob.node.Metrics()} {
 		want.kept += x.Sent[content].Packets + x.Sent[resend].Packets
 		want.repairs += x.Sent[repair].Packets

@@ -156,6 +156,21 @@ func (g *group) await(what string, ok func() bool) {
 	}
 }
 
+// poll waits until ok, of which nothing tells; state is what it has come to.
+func (g *group) poll(what string, ok func() bool, state func() string) {
+	g.t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for ctx := within(g.t); !ok(); {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			g.report()
+			g.t.Fatalf("%s: not after %v: %s", what, patience, state())
+		}
+	}
+}
+
 // heal notes that the faults have ended.
 func (g *group) heal() { g.healed = time.Now() }
 

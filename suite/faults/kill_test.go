@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/causeway-im/causeway"
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 	"github.com/causeway-im/causeway/suite/waku"
 )
 
@@ -24,7 +25,6 @@ type life struct {
 	mu      sync.Mutex
 	up      bool
 	settled bool
-	addrs   []string
 	sent    []causeway.MessageID
 }
 
@@ -62,9 +62,6 @@ func (l *life) listen(out io.Reader) {
 		l.mu.Lock()
 		l.up = l.up || x.Addrs != nil
 		l.settled = l.settled || x.Settled
-		if x.Addrs != nil {
-			l.addrs = x.Addrs
-		}
 		if x.Sent != "" {
 			l.sent = append(l.sent, x.Sent)
 		}
@@ -101,7 +98,7 @@ func TestKill(t *testing.T) {
 	g.join()
 	key, err := waku.NewKey()
 	check(t, err)
-	o := &order{Key: key, Listen: []string{"/ip4/127.0.0.1/tcp/0"}, Paths: map[causeway.ParticipantID]string{child: carol.path}}
+	o := &order{Key: key, Listen: []string{freeport.Multiaddr(t)}, Paths: map[causeway.ParticipantID]string{child: carol.path}}
 	for _, m := range g.members {
 		o.Peers = append(o.Peers, m.waku.Addrs()...)
 		o.Paths[m.name] = m.path
@@ -113,7 +110,6 @@ func TestKill(t *testing.T) {
 	var sent []causeway.MessageID
 	for n := range kills {
 		l := begin(g, o)
-		o.Listen = bare(l.addrs) // the same from the first life on
 		for range 6 {
 			g.members[n%2].say(1)
 		}

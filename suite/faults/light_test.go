@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/causeway-im/causeway"
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 	"github.com/causeway-im/causeway/suite/waku"
 )
 
@@ -18,7 +19,6 @@ func (s *service) start() {
 	var err error
 	s.waku, err = waku.New(s.g.t.Context(), s.options)
 	check(s.g.t, err)
-	s.options.Listen = bare(s.waku.Addrs())
 	node := s.waku
 	s.g.t.Cleanup(func() { node.Close() })
 }
@@ -26,7 +26,7 @@ func (s *service) start() {
 func newService(g *group, peers []string) *service {
 	key, err := waku.NewKey()
 	check(g.t, err)
-	s := &service{g: g, options: waku.Options{Key: key, Peers: peers, ServeFilter: true, ServeLightpush: true}}
+	s := &service{g: g, options: waku.Options{Key: key, Listen: []string{freeport.Multiaddr(g.t)}, Peers: peers, ServeFilter: true, ServeLightpush: true}}
 	s.start()
 	return s
 }

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 	"github.com/causeway-im/causeway/suite/sqlite"
 	"github.com/causeway-im/causeway/suite/waku"
 	"github.com/causeway-im/causeway/transport"
@@ -79,12 +79,12 @@ func (m *member) connect() {
 		m.options.Key, err = waku.NewKey()
 		check(t, err)
 	}
+	if m.options.Mode == waku.Relay && m.options.Listen == nil {
+		m.options.Listen = []string{freeport.Multiaddr(t)} // for all lives
+	}
 	m.waku, err = waku.New(t.Context(), m.options)
 	check(t, err)
 	t.Cleanup(m.stop)
-	if m.options.Mode == waku.Relay && m.options.Listen == nil {
-		m.options.Listen = bare(m.waku.Addrs())
-	}
 	m.waku.WatchHealth(func(waku.Health) { m.g.poke() })
 }
 
@@ -112,15 +112,6 @@ func (m *member) open() {
 	check(t, err)
 	channel := m.channel
 	m.reader.Go(func() { m.read(channel) })
-}
-
-// bare returns addresses without the peer id at their end.
-func bare(full []string) (addrs []string) {
-	for _, a := range full {
-		addr, _, _ := strings.Cut(a, "/p2p/")
-		addrs = append(addrs, addr)
-	}
-	return addrs
 }
 
 // stop ends a life.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 	"github.com/causeway-im/causeway/suite/sqlite"
 	"github.com/causeway-im/causeway/suite/waku"
 )
@@ -84,8 +85,11 @@ func newSoak(t *testing.T, size soakSize, seed uint64) *soak {
 		key, err := waku.NewKey()
 		check(t, err)
 		n := &soakNode{soak: s, index: i, order: soakOrder{Path: filepath.Join(dir, "store.db"), Key: key}}
+		if i < size.relays || i == size.store() {
+			n.order.Listen = []string{freeport.Multiaddr(t)}
+		}
 		if i != size.store() {
-			n.order = soakOrder{Name: names[i], Paths: paths, Key: key, Pause: size.pause, Loss: size.loss,
+			n.order = soakOrder{Name: names[i], Paths: paths, Key: key, Listen: n.order.Listen, Pause: size.pause, Loss: size.loss,
 				Serve: i < 3 && i < size.relays && size.lights > 0, Light: i >= size.relays}
 			n.audit = openDB(t, paths[names[i]])
 		}
@@ -103,7 +107,7 @@ func (s *soak) begin() {
 		n.start()
 		s.await(fmt.Sprintf("node %d", n.index), func() bool { return n.life.up })
 		if !n.order.Light {
-			n.addrs, n.order.Listen = n.life.addrs, bare(n.life.addrs)
+			n.addrs = n.life.addrs
 		}
 	}
 }
@@ -297,7 +301,8 @@ func (s *soak) rage() {
 }
 
 func (s *soak) enough() bool {
-	return s.size.kills > 0 && s.kills >= s.size.kills || s.size.lasts > 0 && time.Since(s.began) >= s.size.lasts
+	// Those of the plan may all be dead already.
+	return s.size.kills > 0 && s.kills >= s.size.kills && s.dead >= s.kills/2 || s.size.lasts > 0 && time.Since(s.began) >= s.size.lasts
 }
 
 // sample asks all that live what they use. They answer when they can.

@@ -12,7 +12,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -151,14 +150,7 @@ func (p *soaked) connect(ctx context.Context) (*waku.Node, error) {
 		lose := lossy(p.order.Loss, p.order.Seed)
 		o.Lose = func(m *wire.Message) bool { return !p.isQuiet() && lose(m) }
 	}
-	for {
-		node, err := waku.New(ctx, o)
-		if err == nil || !strings.Contains(err.Error(), "address already in use") {
-			return node, err
-		}
-		// Somebody else on this machine had its port for a connection while it was away.
-		time.Sleep(50 * time.Millisecond)
-	}
+	return waku.New(ctx, o)
 }
 
 func (p *soaked) isQuiet() bool {

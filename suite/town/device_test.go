@@ -6,7 +6,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 	"github.com/causeway-im/causeway/community"
 	"github.com/causeway-im/causeway/segment"
 	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 	"github.com/causeway-im/causeway/suite/sqlite"
 	"github.com/causeway-im/causeway/suite/waku"
 	"github.com/causeway-im/causeway/telemetry"
@@ -101,15 +101,12 @@ func (d *device) connect() {
 	t := d.w.t
 	t.Helper()
 	var err error
+	if !d.light && d.options.Listen == nil {
+		d.options.Listen = []string{freeport.Multiaddr(t)} // for all lives
+	}
 	d.waku, err = waku.New(t.Context(), d.options)
 	check(t, err)
 	t.Cleanup(d.stop)
-	if !d.light && d.options.Listen == nil {
-		for _, a := range d.waku.Addrs() {
-			addr, _, _ := strings.Cut(a, "/p2p/")
-			d.options.Listen = append(d.options.Listen, addr)
-		}
-	}
 	d.waku.WatchHealth(func(waku.Health) { d.w.poke() })
 }
 

@@ -35,9 +35,13 @@ func (n *Node) serveMetadata(s network.Stream) {
 		return
 	}
 	theirs, err := wire.UnmarshalMetadata(request)
-	if err != nil || wire.WriteFrame(s, n.metadata()) != nil || s.CloseWrite() != nil {
+	if err != nil {
 		s.Reset()
 		return
+	}
+	// A peer of another cluster may be gone before it has all of the answer.
+	if wire.WriteFrame(s, n.metadata()) != nil || s.CloseWrite() != nil {
+		s.Reset()
 	}
 	if n.foreign(theirs) {
 		n.letGo(p)

@@ -127,7 +127,7 @@ func TestDroppedIsCounted(t *testing.T) {
 		}
 	}
 	subscribe := func(n *Node) (end func()) {
-		entered, release := make(chan struct{}), make(chan struct{})
+		entered, release := make(chan struct{}, 1), make(chan struct{}) // it may enter before somebody waits for that
 		cancel, err := n.Subscribe(topic, func(transport.Received) {
 			select {
 			case entered <- struct{}{}:

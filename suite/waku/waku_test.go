@@ -22,6 +22,7 @@ var fast = pace{
 	heartbeat:    200 * time.Millisecond,
 	stable:       100 * time.Millisecond,
 	serviceRetry: 50 * time.Millisecond,
+	request:      patience,
 	pushClose:    patience,
 }
 

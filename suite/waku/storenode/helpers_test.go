@@ -27,7 +27,7 @@ const (
 	// epoch is when the first message of a test was sent, in ns.
 	epoch = int64(1_700_000_000_000_000_000)
 	// patience is how long tests wait for what should happen at once.
-	patience = 30 * time.Second
+	patience = 60 * time.Second
 )
 
 func newHost(t testing.TB) host.Host {
@@ -70,7 +70,8 @@ func newServerOn(t testing.TB, h host.Host, db *sql.DB, o ServerOptions) *Server
 	return s
 }
 
-// newClient returns a client whose back-off is over at once, unless o has one.
+// newClient returns a client whose back-off is over at once and who is patient, unless o
+// says otherwise.
 func newClient(t testing.TB, o Options, stores ...peer.AddrInfo) *Client {
 	t.Helper()
 	o.Stores = stores
@@ -79,6 +80,9 @@ func newClient(t testing.TB, o Options, stores ...peer.AddrInfo) *Client {
 	}
 	if o.MinBackoff == 0 {
 		o.MinBackoff, o.MaxBackoff = 1, 1
+	}
+	if o.Timeout == 0 {
+		o.Timeout = patience
 	}
 	c, err := NewClient(newHost(t), o)
 	if err != nil {
