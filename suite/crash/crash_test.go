@@ -61,12 +61,13 @@ func (p *parent) report() {
 
 // settle lets the last child live until everybody has everything, and knows.
 func (p *parent) settle(number int) {
-	began, progress, before := time.Now(), time.Now(), ""
+	began, progress, before, quiet := time.Now(), time.Now(), "", false
 	p.live(number, lastPlan(p.seed, number), func(l *life) {
-		if l.said == 1 {
+		if l.said > 0 && !quiet {
+			quiet = true
 			l.in.tell(line{Kind: lineQuiet})
 		}
-		now := fmt.Sprint(len(p.witness.pending), len(p.witness.places), p.unsettled())
+		now := fmt.Sprint(len(p.witness.pending), len(p.witness.places), p.unsettled(), p.witness.last) // each person that is counted is an event
 		switch {
 		case !l.up:
 		case p.settled():

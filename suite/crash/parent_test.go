@@ -150,7 +150,7 @@ type life struct {
 }
 
 // live lets a child live until its plan has it killed, and takes all that it
-// said. heard, if set, is called after each line.
+// said. heard, if set, is called when there is news: at the latest after some lines.
 func (p *parent) live(number int, plan plan, heard func(*life)) {
 	l := &life{parent: p, plan: plan, number: number, killed: make(chan struct{})}
 	p.end.SetOnline(plan.online == 0)
@@ -205,7 +205,7 @@ func (l *life) listen(out *bufio.Reader, heard func(*life)) {
 				l.kill()
 			}
 		}
-		if heard != nil {
+		if heard != nil && (len(said) == 0 || l.said%64 == 0) { // the child waits for answers
 			heard(l)
 		}
 	}
