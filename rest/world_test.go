@@ -98,7 +98,7 @@ func (s *server) do(method, path string, body any, header ...string) *answer {
 		check(s.t, err)
 		in = bytes.NewReader(text)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience) // the server may wait for one
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, s.url+path, in)
 	check(s.t, err)
