@@ -112,6 +112,7 @@ func TestUseAfterLeave(t *testing.T) {
 		known, err := bob.node.KnownChannels(t.Context())
 		check(t, err)
 		equal(t, "known channels", known, []causeway.ChannelID{tea})
+		synctest.Wait() // what he said before has left
 		published := bob.end.Stats().Published
 		alice.send("anybody?")
 		time.Sleep(time.Hour)

@@ -120,8 +120,10 @@ func TestOwnMessagesWaitForCatchUp(t *testing.T) {
 		g.absent(1000)
 		back := time.Now()
 		g.ends[2].SetOnline(true)
+		synctest.Wait() // or else it does not know yet, and is not catching up
 		var caught time.Time
 		until(t, time.Minute, func() bool {
+			m, _ := out.first(back) // before asking: it may leave at this very moment
 			st, err := g.channels[2].Status(t.Context())
 			if err != nil {
 				t.Fatal(err)
@@ -129,7 +131,6 @@ func TestOwnMessagesWaitForCatchUp(t *testing.T) {
 			if caught.IsZero() && !st.CatchingUp {
 				caught = time.Now()
 			}
-			m, _ := out.first(back)
 			return m.MessageID != ""
 		})
 		if _, at := out.first(back); at.Sub(back) < 5*time.Second || caught.IsZero() {

@@ -303,11 +303,14 @@ func ExampleReceipt_WaitFor() {
 
 	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
-	now, err = receipt.WaitFor(short, causeway.SeenByAll) // carol is on holiday
+	_, err = receipt.WaitFor(short, causeway.SeenByAll) // carol is on holiday
+	fmt.Println("by all:", !errors.Is(err, context.DeadlineExceeded))
+	now, err = receipt.Now(ctx)
 	fmt.Printf("%v by %d of %d: %v\n", now.Level, now.Seen, now.Of, err)
 	// Output:
 	// seen [Bob] <nil>
-	// seen by 1 of 2: context deadline exceeded
+	// by all: false
+	// seen by 1 of 2: <nil>
 }
 
 // ledger notes what was said in a journal of the node's store.

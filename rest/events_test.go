@@ -21,14 +21,16 @@ import (
 func TestPollMissesNothing(t *testing.T) {
 	alice, bob := pair(t)
 	const n = 50
+	sent := make(chan struct{})
 	go func() {
+		defer close(sent)
 		for i := range n {
 			alice.send(fmt.Sprint(i))
 		}
 	}()
 	after, last := "", uint64(0)
 	for got := 0; got < n; {
-		a := bob.do("GET", "/v1/events?wait=20s&limit=3&channel=tea&after="+after, nil).want(200)
+		a := bob.do("GET", "/v1/events?wait=60s&limit=3&channel=tea&after="+after, nil).want(200)
 		var page struct {
 			Events []rest.Event
 			Next   json.Number
@@ -48,6 +50,7 @@ func TestPollMissesNothing(t *testing.T) {
 		}
 		after = page.Next.String()
 	}
+	<-sent
 	if a := bob.do("GET", "/v1/events?after=newest&wait=1ms", nil).want(200); len(a.get("events").([]any)) != 0 {
 		t.Errorf("%s", a.body)
 	}
@@ -102,6 +105,7 @@ func TestKeepAlive(t *testing.T) {
 func TestOldCursor(t *testing.T) {
 	s := serve(t, newNetwork(t), "alice", func(o *causeway.Options, _ *rest.Options) { o.KeepEvents = 10 })
 	s.join()
+	s.goOffline() // or else receipts that come meanwhile move the oldest cursor on
 	for i := 0; s.do("GET", "/info", nil).text("oldest") == "0"; i++ {
 		s.send(fmt.Sprint(i))
 	}
@@ -117,6 +121,7 @@ func TestOldCursor(t *testing.T) {
 func TestWaitingIsBounded(t *testing.T) {
 	s := serve(t, newNetwork(t), "alice", func(_ *causeway.Options, r *rest.Options) { r.MaxWaiting, r.KeepAlive = 2, time.Millisecond })
 	s.join()
+	s.goOffline() // or else a receipt answers the poll at once
 	id := s.send("one")
 	s.next(s.stream("/v1/events/stream"))
 	s.next(s.stream("/v1/events/stream"))
@@ -235,6 +240,7 @@ func TestTamperedEvent(t *testing.T) {
 		}
 	})
 	alice.join()
+	alice.caughtUp() // or else the packet comes from the store, too
 	eve, err := n.Attach("eve")
 	check(t, err)
 	sealed, err := keys.Seal("tea", []byte("hello"))

@@ -20,11 +20,11 @@ func TestMessageComesAcross(t *testing.T) {
 	if string(e.Message.Payload) != "who wants tea?" || e.Message.Sender != "alice" || e.Message.Own || e.Channel != "tea" || e.Timestamp == 0 {
 		t.Errorf("bob's event is %+v, %+v", e, e.Message)
 	}
-	alice.do("GET", "/v1/channels/tea/messages/"+id+"/receipt?wait=30s&level=everyone", nil).want(200).is(map[string]any{
+	alice.do("GET", "/v1/channels/tea/messages/"+id+"/receipt?wait=60s&level=everyone", nil).want(200).is(map[string]any{
 		"id": id, "level": "everyone", "seen": 1, "of": 1, "persons.0": "Bob", "want.kind": "everyone", "undelivered": false, "claimed": true,
 		"transitions.0.level": "queued"})
 	second := bob.send("I do", "want", "persons", "persons", []string{"Alice"})
-	bob.do("GET", "/v1/channels/tea/messages/"+second+"/receipt?wait=30s", nil).want(200).is(map[string]any{
+	bob.do("GET", "/v1/channels/tea/messages/"+second+"/receipt?wait=60s", nil).want(200).is(map[string]any{
 		"want.persons.0": "Alice", "persons.0": "Alice", "want.kind": "persons"})
 	alice.follow("", "delivered", second)
 	alice.do("GET", "/v1/channels/tea/messages/"+second, nil).want(200).is(map[string]any{
@@ -42,7 +42,7 @@ func TestMessageComesAcross(t *testing.T) {
 		is(map[string]any{"same": true, "groups.0.count": 2})
 	bob.do("DELETE", "/v1/channels/tea", nil).want(204)
 	third := alice.send("gone?", "want", "fraction", "fraction", 0.5)
-	alice.do("GET", "/v1/channels/tea/messages/"+third+"/receipt?wait=30s&level=sent", nil).want(200).is(map[string]any{"want.fraction": "0.5", "seen": 0})
+	alice.do("GET", "/v1/channels/tea/messages/"+third+"/receipt?wait=60s&level=sent", nil).want(200).is(map[string]any{"want.fraction": "0.5", "seen": 0})
 	alice.do("POST", "/v1/compare", map[string]any{"digests": map[string]any{
 		"a": alice.do("GET", "/v1/channels/tea/digest", nil).get(""), "b": b.get(""), "c": b.get("")}}).want(200).
 		is(map[string]any{"same": false, "groups.0.names.1": "c", "groups.1.names.0": "a", "groups.1.count": 3})
@@ -140,6 +140,7 @@ func TestNode(t *testing.T) {
 		r.Addresses = func() []string { return []string{"/ip4/127.0.0.1/tcp/1"} }
 		r.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "metrics of the host") })
 	})
+	s.until("it is online", func() bool { return s.do("GET", "/health", nil).get("online") == true }) // the transport says so when it likes
 	s.do("GET", "/health", nil).want(200).is(map[string]any{"status": "ok", "online": true, "channels": 0})
 	s.do("GET", "/version", nil).want(200).is(map[string]any{"version": "1.2"})
 	s.do("GET", "/info", nil).want(200).is(map[string]any{"participant": "alice", "addresses.0": "/ip4/127.0.0.1/tcp/1", "faults": true, "newest": 0,
@@ -151,8 +152,8 @@ func TestNode(t *testing.T) {
 	s.join()
 	s.send("one")
 	s.do("GET", "/v1/budget", nil).want(200).is(map[string]any{"limited": true, "packets": 100, "window": "10m0s", "level": "normal", "shares.content.share.packets": 70})
-	s.faults.Transport.SetOnline(false)
-	s.until("it is offline", func() bool { return s.do("GET", "/health", nil).text("status") == "offline" })
+	s.goOffline()
+	s.do("GET", "/health", nil).want(200).is(map[string]any{"status": "offline"})
 	check(t, s.node.Close())
 	s.do("GET", "/health", nil).problem(503, "closed", "")
 }

@@ -98,7 +98,7 @@ func (s *server) do(method, path string, body any, header ...string) *answer {
 		check(s.t, err)
 		in = bytes.NewReader(text)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience) // the server may wait for one
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, method, s.url+path, in)
 	check(s.t, err)
@@ -203,6 +203,24 @@ func (s *server) join() {
 	s.do("POST", "/v1/channels", map[string]any{"channel": "tea", "roster": people}).want(201)
 }
 
+// goOffline returns when the node knows: from then on what it sends is queued, and no
+// event but those of calls comes any more.
+func (s *server) goOffline() {
+	s.t.Helper()
+	s.faults.Transport.SetOnline(false)
+	s.until("it is offline", func() bool { return s.do("GET", "/health", nil).text("status") == "offline" })
+}
+
+// caughtUp waits until the stores were asked for what was said before: what comes after
+// comes once.
+func (s *server) caughtUp() {
+	s.t.Helper()
+	s.until("it has caught up", func() bool {
+		a := s.do("GET", "/v1/channels/tea", nil).want(200)
+		return a.get("online") == true && a.get("catchingUp") == false
+	})
+}
+
 // send sends a text to tea and returns the message's id.
 func (s *server) send(text string, more ...any) string {
 	s.t.Helper()
@@ -227,7 +245,7 @@ func pair(t testing.TB, change ...func(*causeway.Options, *rest.Options)) (alice
 func (s *server) follow(after string, kind, id string, more ...string) (*rest.Event, string) {
 	s.t.Helper()
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); {
-		a := s.do("GET", "/v1/events?wait=20s&limit=1&after="+after, nil).want(200)
+		a := s.do("GET", "/v1/events?wait=60s&limit=1&after="+after, nil).want(200)
 		var page struct {
 			Events []rest.Event
 			Next   json.Number

@@ -39,7 +39,8 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
+	shown, done := make(chan causeway.MessageID, 1), make(chan error, 1)
+	bob.shown = shown
 	go func() { done <- bob.follow(ctx) }()
 
 	receipt, err := alice.channel.Send(ctx, []byte("who wants tea?"), causeway.SendOptions{Want: causeway.Everyone})
@@ -49,6 +50,11 @@ func run() error {
 	now, err := receipt.Wait(ctx)
 	if err != nil {
 		return err // ctx ended; the message goes on all the same
+	}
+	select {
+	case <-shown: // bob's node has the message before his screen shows it
+	case err := <-done:
+		return err
 	}
 	stop()
 	if err := <-done; !errors.Is(err, context.Canceled) {
@@ -78,5 +84,5 @@ func enter(ctx context.Context, network *loopback.Network, who causeway.Particip
 	if err != nil {
 		return nil, err
 	}
-	return &screen{channel, kept, os.Stdout}, nil
+	return &screen{channel: channel, kept: kept, out: os.Stdout}, nil
 }

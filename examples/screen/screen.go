@@ -16,6 +16,7 @@ type screen struct {
 	channel *causeway.Channel
 	kept    store.Store
 	out     io.Writer
+	shown   chan<- causeway.MessageID // where to tell of messages that are shown; nil: nowhere
 }
 
 // cursorKey is where the application keeps how far it has shown the channel's events.
@@ -59,6 +60,9 @@ func (s *screen) show(event *causeway.Event) {
 		}
 	case causeway.EventDelivered:
 		fmt.Fprintf(s.out, "%s: %s\n", event.Message.Sender, event.Message.Content)
+		if s.shown != nil {
+			s.shown <- event.ID
+		}
 	case causeway.EventReceipt: // of an own message
 		now, err := s.channel.Receipt(event.ID).Now(context.Background())
 		if err == nil {

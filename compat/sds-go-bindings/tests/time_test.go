@@ -179,7 +179,7 @@ func TestNothingByItself(t *testing.T) {
 		b.RegisterOutgoingCallback(heard.outgoing)
 		wrap(t, a, "m1", "ch")
 		unwrap(t, b, wrap(t, a, "m2", "ch"), "m2", "ch")
-		if n := runtime.NumGoroutine(); n != before {
+		if n := runtime.NumGoroutine(); n > before { // one of a test before may end meanwhile
 			t.Errorf("%d goroutines, before %d", n, before)
 		}
 		pass(time.Hour)

@@ -48,7 +48,7 @@ func checkIs(t testing.TB, what string, err, target error) {
 
 func database(t testing.TB) *sql.DB {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(t.TempDir(), "app.db"))+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(5000)")
+	db, err := sql.Open("sqlite", "file:"+filepath.ToSlash(filepath.Join(t.TempDir(), "app.db"))+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(60000)")
 	check(t, err)
 	t.Cleanup(func() { db.Close() })
 	return db
