@@ -246,7 +246,7 @@ func TestRejoinGoesOn(t *testing.T) {
 		}
 		waitFor(t, alice.send("four"), causeway.SeenByAll)
 		until(t, time.Hour, "logs are equal", func() bool { return alice.digest() == bob.digest() })
-		page, err := alice.ch.Messages(t.Context(), causeway.Log{ByPosition: true})
+		page, _, err := alice.ch.Messages(t.Context(), causeway.Log{ByPosition: true})
 		check(t, err)
 		for i, m := range page {
 			if m.Position != causeway.Position(i+1) {

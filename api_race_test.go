@@ -116,7 +116,7 @@ func checkAccepted(t *testing.T, m *member, accepted map[causeway.MessageID]bool
 	positions := map[causeway.Position]bool{}
 	var q causeway.Log
 	for q.ByPosition = true; ; {
-		page, err := m.ch.Messages(t.Context(), q)
+		page, _, err := m.ch.Messages(t.Context(), q)
 		check(t, err)
 		if len(page) == 0 {
 			break

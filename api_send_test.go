@@ -103,7 +103,7 @@ func TestSendCopies(t *testing.T) {
 		alice.end.SetOnline(true)
 		waitFor(t, receipt, causeway.SeenByAll)
 		equal(t, "bob's log", bob.log(true), []string{"as it was"})
-		page, err := bob.ch.Messages(t.Context(), causeway.Log{})
+		page, _, err := bob.ch.Messages(t.Context(), causeway.Log{})
 		check(t, err)
 		copy(page[0].Content, "CHANGED!!")
 		equal(t, "bob's log", bob.log(true), []string{"as it was"})

@@ -19,7 +19,7 @@ import (
 // checkPositions checks that positions begin at 1, without holes.
 func checkPositions(t *testing.T, m *member) {
 	t.Helper()
-	page, err := m.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Limit: 1000})
+	page, _, err := m.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Limit: 1000})
 	check(t, err)
 	for i, message := range page {
 		if message.Position != causeway.Position(i+1) {

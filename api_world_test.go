@@ -103,7 +103,7 @@ func (m *member) log(byPosition bool) (texts []string) {
 	m.w.t.Helper()
 	q := causeway.Log{ByPosition: byPosition, Limit: 1000}
 	for {
-		page, err := m.ch.Messages(m.w.t.Context(), q)
+		page, _, err := m.ch.Messages(m.w.t.Context(), q)
 		check(m.w.t, err)
 		if len(page) == 0 {
 			return texts

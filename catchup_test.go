@@ -287,7 +287,7 @@ func TestSilenceAsksTheStore(t *testing.T) {
 		g.send(0, "unheard", AtLeastOne)
 		begin := time.Now()
 		took := until(t, 35*time.Second, func() bool {
-			m, err := g.channels[2].Messages(t.Context(), Log{})
+			m, _, err := g.channels[2].Messages(t.Context(), Log{})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -287,49 +287,54 @@ type Log struct {
 	Limit int
 }
 
-// Messages returns a page of the log. A page that has less than Limit is the last
-// one. What travels in several messages is one here, where the last of them stands;
-// as long as it is not complete it is left out. With parity it may have another id
-// and place for who lost its last part (spec R143).
-func (c *Channel) Messages(ctx context.Context, q Log) ([]Message, error) {
+// Messages returns a page of the log, and whether there may be more of it. A page ends
+// early, with at least one message, where the contents have 16 MiB: others choose how
+// much they send. What travels in several messages is one here, where the last of them
+// stands; as long as it is not complete it is left out. With parity it may have another
+// id and place for who lost its last part (spec R143).
+func (c *Channel) Messages(ctx context.Context, q Log) (page []Message, more bool, err error) {
 	if q.Limit == 0 {
 		q.Limit = 100
 	}
 	if q.Limit < 1 || q.Limit > 1000 {
-		return nil, fmt.Errorf("causeway: %w: Limit is %d, must be from 1 to 1000", ErrOptions, q.Limit)
+		return nil, false, fmt.Errorf("causeway: %w: Limit is %d, must be from 1 to 1000", ErrOptions, q.Limit)
 	}
-	messages := make([]Message, 0, q.Limit)
-	sq := store.LogQuery{ByPosition: q.ByPosition, AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: q.Limit}
-	err := c.n.read(ctx, func(ctx context.Context) error {
-		for {
-			page, err := c.n.opts.Store.Log(ctx, c.cfg.Channel, sq)
+	sq := store.LogQuery{ByPosition: q.ByPosition, AfterPosition: q.AfterPosition, After: q.After, Descending: q.Descending, Limit: min(q.Limit, logPage)}
+	err = c.n.read(ctx, func(ctx context.Context) error {
+		page, more = make([]Message, 0, q.Limit), true
+		for bytes := 0; ; {
+			few, err := c.n.opts.Store.Log(ctx, c.cfg.Channel, sq)
 			if err != nil {
 				return err
 			}
-			for i := range page {
-				m, err := c.message(ctx, &page[i])
+			for i := range few {
+				if len(page) == q.Limit || bytes >= maxPageContent {
+					return nil
+				}
+				m, err := c.message(ctx, &few[i])
 				if err != nil {
 					return err
 				}
 				if !m.Part {
-					messages = append(messages, m)
-				}
-				if len(messages) == q.Limit {
-					return nil
+					page = append(page, m)
+					bytes += len(m.Content)
 				}
 			}
-			if len(page) < sq.Limit {
+			if more = len(few) == sq.Limit; !more || len(page) == q.Limit || bytes >= maxPageContent {
 				return nil
 			}
-			last := &page[len(page)-1]
+			last := &few[len(few)-1]
 			sq.AfterPosition, sq.After = last.Position, Place{Lamport: last.Lamport, ID: last.ID}
 		}
 	})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	return messages, nil
+	return page, more, nil
 }
+
+// logPage is how many rows of the log are read at once.
+const logPage = 64
 
 // Message returns one message, or an error that wraps store.ErrNotFound.
 func (c *Channel) Message(ctx context.Context, id MessageID) (Message, error) {

@@ -65,7 +65,7 @@ func TestForced(t *testing.T) {
 
 // page1 is the id of the oldest message.
 func (m *member) page1() causeway.MessageID {
-	page, err := m.ch.Messages(m.w.t.Context(), causeway.Log{Limit: 1})
+	page, _, err := m.ch.Messages(m.w.t.Context(), causeway.Log{Limit: 1})
 	check(m.w.t, err)
 	return page[0].ID
 }

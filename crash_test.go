@@ -282,7 +282,7 @@ func (g *group) checkTexts(sent map[string]*Receipt, failed map[string]bool) {
 		}
 	}
 	for i, c := range g.channels {
-		log, err := c.Messages(g.t.Context(), Log{Limit: 1000})
+		log, _, err := c.Messages(g.t.Context(), Log{Limit: 1000})
 		if err != nil {
 			g.t.Fatal(err)
 		}

@@ -142,15 +142,15 @@ func ExampleChannel_Messages() {
 		fmt.Println(texts)
 	}
 	for q := (causeway.Log{Limit: 2}); ; {
-		page, err := alice.Messages(ctx, q)
+		page, more, err := alice.Messages(ctx, q)
 		orDie(err)
-		if len(page) == 0 {
+		show(page)
+		if !more {
 			break
 		}
-		show(page)
 		q.After = page[len(page)-1].Place()
 	}
-	newest, err := alice.Messages(ctx, causeway.Log{Limit: 3, Descending: true})
+	newest, _, err := alice.Messages(ctx, causeway.Log{Limit: 3, Descending: true})
 	orDie(err)
 	show(newest)
 	// Output:
@@ -273,7 +273,7 @@ func ExampleNode_Suspend() {
 	now, err = reply.Wait(ctx)
 	orDie(err)
 	fmt.Println("resumed:", now.Level, now.Persons)
-	arrived, err := alice.Messages(ctx, causeway.Log{ByPosition: true})
+	arrived, _, err := alice.Messages(ctx, causeway.Log{ByPosition: true})
 	orDie(err)
 	for _, m := range arrived {
 		fmt.Printf("%d. %s\n", m.Position, m.Content)

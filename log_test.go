@@ -3,6 +3,7 @@
 package causeway_test
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -22,7 +23,7 @@ import (
 // page reads one page and returns it with what was written.
 func (m *member) page(q causeway.Log) (page []causeway.Message, texts []string) {
 	m.w.t.Helper()
-	page, err := m.ch.Messages(m.w.t.Context(), q)
+	page, _, err := m.ch.Messages(m.w.t.Context(), q)
 	check(m.w.t, err)
 	for _, message := range page {
 		texts = append(texts, string(message.Content))
@@ -33,13 +34,13 @@ func (m *member) page(q causeway.Log) (page []causeway.Message, texts []string) 
 // walk reads all pages from one end to the other.
 func (m *member) walk(q causeway.Log) (all []string) {
 	m.w.t.Helper()
-	limit := q.Limit
-	if limit == 0 {
-		limit = 100
-	}
 	for {
-		page, texts := m.page(q)
-		if all = append(all, texts...); len(page) < limit {
+		page, more, err := m.ch.Messages(m.w.t.Context(), q)
+		check(m.w.t, err)
+		for _, message := range page {
+			all = append(all, string(message.Content))
+		}
+		if !more {
 			return all
 		}
 		last := page[len(page)-1]
@@ -87,8 +88,34 @@ func TestLogPages(t *testing.T) {
 			t.Errorf("without a limit a page has %d messages", len(page))
 		}
 		for _, limit := range []int{-1, -1 << 40, 1001, 1 << 40} {
-			_, err := alice.ch.Messages(t.Context(), causeway.Log{Limit: limit})
+			_, _, err := alice.ch.Messages(t.Context(), causeway.Log{Limit: limit})
 			checkIs(t, fmt.Sprint("limit ", limit), err, causeway.ErrOptions)
+		}
+	})
+}
+
+// A page has a bound in bytes too, and says that there is more.
+func TestLogOfLargeMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const count = 20
+		w := newWorld(t, loopback.Options{MaxPayload: 2 << 20}, "alice", "bob")
+		alice := w.start("alice")
+		for i := range count {
+			alice.sendBytes(noise(uint64(i), 1<<20), causeway.AtLeastOne)
+		}
+		for _, byPosition := range []bool{true, false} {
+			q := causeway.Log{ByPosition: byPosition}
+			first, more, err := alice.ch.Messages(t.Context(), q)
+			check(t, err)
+			if len(first) != 16 || !more {
+				t.Fatalf("%d messages of 1 MiB, more %v", len(first), more)
+			}
+			q.After, q.AfterPosition = first[15].Place(), first[15].Position
+			rest, more, err := alice.ch.Messages(t.Context(), q)
+			check(t, err)
+			if len(rest) != count-16 || more || !bytes.Equal(rest[len(rest)-1].Content, noise(count-1, 1<<20)) {
+				t.Errorf("then %d, more %v", len(rest), more)
+			}
 		}
 	})
 }

@@ -225,7 +225,7 @@ func TestClockSetBack(t *testing.T) {
 		time.Sleep(time.Minute)
 		g.ends[0].SetOnline(true)
 		until(t, time.Minute, func() bool {
-			_, err := g.channels[0].Messages(t.Context(), Log{})
+			_, _, err := g.channels[0].Messages(t.Context(), Log{})
 			d, _ := g.channels[0].Digest(t.Context())
 			return err == nil && d.Count == 4
 		})

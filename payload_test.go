@@ -116,7 +116,7 @@ func TestLargestPayload(t *testing.T) {
 		large := noise(2, 25e6)
 		r := alice.sendBytes(large, causeway.Everyone)
 		waitFor(t, r, causeway.SeenByAll)
-		page, err := bob.ch.Messages(t.Context(), causeway.Log{})
+		page, _, err := bob.ch.Messages(t.Context(), causeway.Log{})
 		check(t, err)
 		if len(page) != 1 || !bytes.Equal(page[0].Content, large) || page[0].Segments != 245 {
 			t.Errorf("%d messages", len(page))
@@ -307,7 +307,7 @@ func TestDamagedPayload(t *testing.T) {
 		}
 		eve.send("well")
 		until(t, time.Minute, "all is there", func() bool { return len(bob.log(true)) == 2 })
-		page, err := bob.ch.Messages(t.Context(), causeway.Log{})
+		page, _, err := bob.ch.Messages(t.Context(), causeway.Log{})
 		check(t, err)
 		if !page[0].Damaged || page[0].Content != nil || page[1].Damaged || string(page[1].Content) != "well" {
 			t.Errorf("%+v", page)

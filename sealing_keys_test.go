@@ -27,7 +27,7 @@ func TestKeyIsGone(t *testing.T) {
 		alice.send("after")
 		until(t, time.Minute, "bob has all", func() bool { return alice.digest() == bob.digest() && bob.status().Messages > 4 })
 		for _, m := range []*member{alice, bob} {
-			page, err := m.ch.Messages(t.Context(), causeway.Log{ByPosition: true})
+			page, _, err := m.ch.Messages(t.Context(), causeway.Log{ByPosition: true})
 			if err != nil {
 				t.Errorf("the log can't be read: %v", err)
 				continue

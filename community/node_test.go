@@ -117,7 +117,7 @@ func (d *device) known(r *causeway.Receipt) causeway.ReceiptNow {
 // log is what the device delivered, in order.
 func (d *device) log() (texts []string) {
 	d.town.t.Helper()
-	page, err := d.ch.Messages(d.town.t.Context(), causeway.Log{ByPosition: true})
+	page, _, err := d.ch.Messages(d.town.t.Context(), causeway.Log{ByPosition: true})
 	check(d.town.t, err)
 	for _, m := range page {
 		texts = append(texts, string(m.Content))

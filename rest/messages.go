@@ -142,7 +142,7 @@ func (c *call) messages() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	page, more, err := c.page(ch, log)
+	page, more, err := ch.Messages(c.ctx, log)
 	if err != nil {
 		return nil, err
 	}
@@ -153,33 +153,6 @@ func (c *call) messages() (any, error) {
 		next = cursorOf(log.ByPosition, &page[i])
 	}
 	return map[string]any{"messages": list, "next": next, "more": more}, nil
-}
-
-// A page of the log is read a few messages at a time, and ends early where they have
-// more than maxPage bytes: others choose how much they send.
-const (
-	fewMessages = 8
-	maxPage     = 16 << 20
-)
-
-// page reads a page of the log, and tells whether there may be more.
-func (c *call) page(ch *causeway.Channel, log causeway.Log) (page []causeway.Message, more bool, err error) {
-	limit, bytes := log.Limit, 0
-	for len(page) < limit && bytes < maxPage {
-		log.Limit = min(fewMessages, limit-len(page))
-		few, err := ch.Messages(c.ctx, log)
-		if err != nil {
-			return nil, false, err
-		}
-		for i := range few {
-			bytes += len(few[i].Content)
-			log.After, log.AfterPosition = few[i].Place(), few[i].Position
-		}
-		if page = append(page, few...); len(few) < log.Limit {
-			return page, false, nil
-		}
-	}
-	return page, true, nil
 }
 
 func logOf(q url.Values) (log causeway.Log, err error) {

@@ -197,7 +197,7 @@ func TestHistory(t *testing.T) {
 		t.Errorf("Join loaded %d messages of %d, with %d unacknowledged", got, n, before.Unacknowledged)
 	}
 
-	old, err := a.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Limit: 10})
+	old, _, err := a.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Limit: 10})
 	check(t, err)
 	carol := newCarol(t, a.db.Store, old[3].ID)
 	carol.publish(ends[1], carol.asksFor(old[1].ID))
@@ -208,7 +208,7 @@ func TestHistory(t *testing.T) {
 	a.await(n + 1)
 	a.say(n+1, 1)
 	a.await(n + 2)
-	log, err := a.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Descending: true, Limit: 2})
+	log, _, err := a.ch.Messages(t.Context(), causeway.Log{ByPosition: true, Descending: true, Limit: 2})
 	check(t, err)
 	if m := log[1]; string(m.Content) != "what was that?" || len(m.Parents) != 1 || m.Parents[0] != old[3].ID {
 		t.Errorf("carol's message is %q, a child of %v", m.Content, m.Parents)

@@ -70,7 +70,7 @@ func (r *Run) examine(ctx context.Context, g *group) (audit, error) {
 func (r *Run) readLog(ctx context.Context, c *causeway.Channel) (problem string, err error) {
 	seen := map[causeway.MessageID]bool{}
 	for after := (causeway.Place{}); ; {
-		page, err := c.Messages(ctx, causeway.Log{After: after, Limit: 1000})
+		page, more, err := c.Messages(ctx, causeway.Log{After: after, Limit: 1000})
 		if err != nil {
 			return "", err
 		}
@@ -87,7 +87,7 @@ func (r *Run) readLog(ctx context.Context, c *causeway.Channel) (problem string,
 			seen[m.ID] = true
 			after = m.Place()
 		}
-		if len(page) < 1000 {
+		if !more {
 			return "", nil
 		}
 	}

@@ -125,7 +125,7 @@ func (p *process) run(ctx context.Context) (err error) {
 func seenByAll(ctx context.Context, channel *causeway.Channel) (own int, err error) {
 	q := causeway.Log{ByPosition: true, Limit: 1000}
 	for {
-		page, err := channel.Messages(ctx, q)
+		page, _, err := channel.Messages(ctx, q)
 		if err != nil || len(page) == 0 {
 			return own, err
 		}

@@ -411,7 +411,7 @@ func (s *soak) open(n *soakNode) (own int) {
 	}
 	q := causeway.Log{ByPosition: true, Limit: 1000}
 	for {
-		page, err := channel.Messages(ctx, q)
+		page, _, err := channel.Messages(ctx, q)
 		check(s.t, err)
 		if len(page) == 0 {
 			return own

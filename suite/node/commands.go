@@ -79,7 +79,7 @@ func (r *helpRecord) text() string { return r.Text }
 
 // log tells the last n messages of the log, and gives each to seen.
 func (m *member) log(ctx context.Context, n int, seen func(*causeway.Message)) error {
-	page, err := m.channel.Messages(ctx, causeway.Log{Descending: true, Limit: n})
+	page, _, err := m.channel.Messages(ctx, causeway.Log{Descending: true, Limit: n})
 	if err != nil {
 		return err
 	}
@@ -201,7 +201,7 @@ func (r *whoRecord) text() string {
 
 // who tells who is in the roster, and who has written.
 func (m *member) who(ctx context.Context) error {
-	page, err := m.channel.Messages(ctx, causeway.Log{Descending: true, Limit: maxShown})
+	page, _, err := m.channel.Messages(ctx, causeway.Log{Descending: true, Limit: maxShown})
 	if err != nil {
 		return err
 	}

@@ -229,7 +229,7 @@ func (d *device) log(chat string) (entries []entry) {
 	}
 	q := causeway.Log{Limit: 200}
 	for {
-		page, err := d.channel(chat).Messages(w.within(), q)
+		page, more, err := d.channel(chat).Messages(w.within(), q)
 		check(w.t, err)
 		for _, m := range page {
 			e := entry{id: string(m.ID), person: persons[m.Sender]}
@@ -240,7 +240,7 @@ func (d *device) log(chat string) (entries []entry) {
 				entries = append(entries, e)
 			}
 		}
-		if len(page) < q.Limit {
+		if !more {
 			return entries
 		}
 		q.After = page[len(page)-1].Place()

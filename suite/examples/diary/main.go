@@ -44,7 +44,7 @@ func run(ctx context.Context, text string) error {
 	if _, err := channel.Send(ctx, []byte(text), causeway.SendOptions{}); err != nil {
 		return err
 	}
-	messages, err := channel.Messages(ctx, causeway.Log{})
+	messages, _, err := channel.Messages(ctx, causeway.Log{})
 	if err != nil {
 		return err
 	}
