@@ -18,7 +18,7 @@ type tally struct {
 	levels []Level
 	lost   []bool // Undelivered
 	claims bool
-	asked  bool // about all parts
+	asked  bool             // about all parts
 	has    map[PersonID]int // how many of them
 	last   int              // how many persons have the last
 	whole  []PersonID       // who have all, sorted
