@@ -3,7 +3,6 @@ package book
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,13 +142,7 @@ func TestOperations(t *testing.T) {
 	folder := t.TempDir()
 	check(t, os.Symlink(command, filepath.Join(folder, "causeway")))
 	script = strings.Replace(script, build, "", 1)
-	for _, port := range []string{"8641", "8642", "8643", "8080"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-		_, free, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
-		script = strings.ReplaceAll(script, port, free)
-	}
+	script = commandtest.OtherPorts(t, script, "8641", "8642", "8643", "8080")
 	out := bash(t, folder, script)
 	inOrder(t, out, `"status":"ok"`, `"messages":0`, `"peers":[`, `"id":"`, "the first ends with 1\n", "OK", "OK")
 	text := read(t, page)

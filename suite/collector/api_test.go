@@ -51,7 +51,7 @@ func TestMetrics(t *testing.T) {
 		}
 	}
 	send("first")
-	eventually(t, "estimates are in the metrics", func() bool { return strings.Contains(r.get("/metrics").body, "causeway_delivery_ratio{") })
+	r.settled()
 	before := series()
 	for i := range 10 {
 		send(fmt.Sprint("more", i))

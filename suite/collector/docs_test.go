@@ -92,7 +92,7 @@ func TestGuideMetrics(t *testing.T) {
 	r.feed(w.play())
 	check(t, r.archive.SaveNote(t.Context(), "nothing", ""))
 	r.post("/record-metrics", oldBatch(noon))
-	eventually(t, "estimates are in the metrics", func() bool { return strings.Contains(r.get("/metrics").body, "causeway_delivery_ratio{") })
+	r.settled()
 	told := regexp.MustCompile("`(causeway_[a-z_]+)`").FindAllStringSubmatch(guide(t), -1)
 	var listed, served []string
 	for _, m := range told {

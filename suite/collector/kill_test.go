@@ -104,7 +104,8 @@ func kill(t *testing.T, where string) {
 	}
 	rng := rand.New(rand.NewPCG(1, uint64(kills)))
 	var mu sync.Mutex
-	url, acked := "", 0
+	url, acked := "", 0 // no url while there is no collector
+	launched := sync.NewCond(&mu)
 	began := time.Now().UnixMilli()
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -122,6 +123,9 @@ func kill(t *testing.T, where string) {
 				c.sent = append(c.sent, u)
 				for ctx.Err() == nil {
 					mu.Lock()
+					for url == "" && ctx.Err() == nil {
+						launched.Wait()
+					}
 					to := url
 					mu.Unlock()
 					if reply, ok := tryUpload(ctx, to, u); ok {
@@ -144,14 +148,21 @@ func kill(t *testing.T, where string) {
 		url = c.url
 		target := acked + 10 + rng.IntN(60)
 		mu.Unlock()
+		launched.Broadcast()
 		eventually(t, "uploads are taken", func() bool {
 			mu.Lock()
 			defer mu.Unlock()
 			return acked >= target
 		})
 		c.kill()
+		mu.Lock()
+		url = ""
+		mu.Unlock()
 	}
+	mu.Lock()
 	stop()
+	mu.Unlock()
+	launched.Broadcast()
 	all.Wait()
 
 	a, err := archive.Open(t.Context(), where)

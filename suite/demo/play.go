@@ -44,6 +44,9 @@ func (r *Run) Play(ctx context.Context, view View) (err error) {
 func (r *Run) run(ctx context.Context, g *group) error {
 	network, err := newNetwork(ctx, r.opts, g.folder, r.rec)
 	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
 		return fmt.Errorf("demo: %w", err)
 	}
 	g.network = network
@@ -58,20 +61,23 @@ func (r *Run) run(ctx context.Context, g *group) error {
 	return r.play(ctx, g)
 }
 
-// watched calls f, and shows view what happens until f returns.
+// watched calls f, and shows view what happens from before that until f returns.
 func (r *Run) watched(ctx context.Context, view View, f func(context.Context) error) error {
 	if view == nil {
 		return f(ctx)
 	}
 	ctx, stop := context.WithCancelCause(ctx)
-	shown := make(chan struct{})
+	begun, shown := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(shown)
 		ticker := time.NewTicker(showEvery)
 		defer ticker.Stop()
-		for {
+		for first := true; ; first = false {
 			if err := view.Show(r.Status()); err != nil {
 				stop(err)
+			}
+			if first {
+				close(begun)
 			}
 			select {
 			case <-ticker.C:
@@ -80,6 +86,7 @@ func (r *Run) watched(ctx context.Context, view View, f func(context.Context) er
 			}
 		}
 	}()
+	<-begun
 	err := f(ctx)
 	stop(nil)
 	<-shown

@@ -53,13 +53,18 @@ func TestWaku(t *testing.T) {
 	if !res.OK || res.Acknowledged != 9 || len(res.Violations) > 0 || res.Transport != Waku || len(connecting) == 0 {
 		t.Errorf("%q, violations %q, connecting %v", res.Failures, res.Violations, connecting)
 	}
-	if c := res.Cut; c == nil || c.Member != 0 || c.CaughtUp == nil || res.Drafts != 2 {
-		t.Errorf("%+v, %d drafts", c, res.Drafts)
+	if cut := res.Cut; cut == nil || cut.Member != 0 || cut.CaughtUp == nil || res.Drafts != 2 {
+		t.Errorf("%+v, %d drafts", cut, res.Drafts)
 	}
-	w := res.Waku
-	if w == nil || w.Dropped["loss"] != uint64(res.Lost) || w.Received+w.Dropped["loss"] != uint64(res.Handed) || w.Stored < 9 || w.Queries < 4 ||
-		w.Served == 0 || w.Published < 9 {
-		t.Errorf("%+v; %d lost of %d", w, res.Lost, res.Handed)
+	if w := res.Waku; w == nil || w.Queries < 4 || w.Served == 0 || w.Published < 9 {
+		t.Errorf("%+v", w)
+	}
+	// While members still talk, what they count is read at different moments, and the
+	// store writes a moment later. Now all of that has ended.
+	n := (*r.network.Load()).(*wakuNet)
+	w, c := n.traffic(), n.counts()
+	if w.Dropped["loss"] != uint64(c.lost) || w.Received+w.Dropped["loss"] != uint64(c.handed) || w.Stored < 9 || c.lost < res.Lost || c.handed < res.Handed {
+		t.Errorf("%+v; %d lost of %d", w, c.lost, c.handed)
 	}
 	if res.ByMembers+res.ByStoreHint+res.ByStoreCatchUp != res.Repaired || res.Repaired != res.Missed ||
 		res.ByStoreHint+res.ByStoreCatchUp+res.FromStore == 0 {
@@ -107,15 +112,14 @@ func TestWakuStopped(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	started := time.Now()
 	err = r.Play(ctx, viewFunc(func(s Status) error {
 		if s.Connecting {
 			cancel()
 		}
 		return nil
 	}))
-	if !errors.Is(err, context.Canceled) || time.Since(started) > patience/2 {
-		t.Errorf("%v after %v", err, time.Since(started))
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 }
 

@@ -150,7 +150,11 @@ func TestPortTaken(t *testing.T) {
 			return len(b), nil
 		}), slog.New(slog.DiscardHandler))
 	}()
-	<-started
+	select {
+	case <-started:
+	case err := <-ended:
+		t.Fatal(err)
+	}
 	if text := run(c); !strings.Contains(text, "can't listen where it was ("+addr+")") {
 		t.Error(text)
 	}

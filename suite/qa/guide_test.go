@@ -2,7 +2,6 @@ package qa
 
 import (
 	"context"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/internal/commandtest"
 )
 
 // TestGuide runs the commands of docs/qa.md as they stand, but for the ports and for
@@ -34,13 +35,7 @@ func TestGuide(t *testing.T) {
 	folder := t.TempDir()
 	check(t, os.Symlink(command, filepath.Join(folder, "causeway")))
 	script = strings.Replace(script, build, "", 1)
-	for _, port := range []string{"8641", "8642", "8643"} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		check(t, err)
-		_, free, _ := net.SplitHostPort(l.Addr().String())
-		l.Close()
-		script = strings.ReplaceAll(script, port, free)
-	}
+	script = commandtest.OtherPorts(t, script, "8641", "8642", "8643")
 	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
 	defer cancel()
 	bash := exec.CommandContext(ctx, "bash", "-c", script)

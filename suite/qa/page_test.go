@@ -32,16 +32,15 @@ type browser struct {
 // browse starts a browser and opens the page of each node in a tab of its own.
 func browse(t testing.TB, nodes ...*node) (tabs []*browser) {
 	t.Helper()
-	allocated := browsertest.New(t)
-	parent, cancel := context.WithTimeout(allocated, 5*patience)
-	t.Cleanup(cancel)
+	parent := browsertest.New(t)
 	for _, n := range nodes {
 		ctx, cancel := chromedp.NewContext(parent)
 		t.Cleanup(cancel)
 		parent = ctx
 		b := &browser{t: t, ctx: ctx}
 		chromedp.ListenTarget(ctx, b.note)
-		b.run(network.Enable(), emulation.SetFocusEmulationEnabled(true), chromedp.EmulateViewport(1280, 860), chromedp.Navigate(n.url+"/"))
+		check(t, chromedp.Run(ctx, network.Enable())) // makes the tab, which ends with this context
+		b.run(emulation.SetFocusEmulationEnabled(true), chromedp.EmulateViewport(1280, 860), chromedp.Navigate(n.url+"/"))
 		tabs = append(tabs, b)
 	}
 	return tabs
@@ -63,7 +62,9 @@ func (b *browser) note(e any) {
 
 func (b *browser) run(actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatal(err)
 	}
 }

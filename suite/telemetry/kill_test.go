@@ -95,12 +95,16 @@ func TestKilled(t *testing.T) {
 	c := newCollector(t)
 	drain(t, s, c)
 	c.compare(w)
-	if len(c.highest) < lives || len(w.durable) < 10*lives {
+	if len(c.highest) < lives || len(w.durable) < least*lives {
 		t.Errorf("%d epochs, %d durable of %d", len(c.highest), len(w.durable), len(w.recorded))
 	}
 }
 
-// live lets a child live for so long as it tells of, and kills it.
+// least is how many transactions of a node a child makes before it is killed.
+const least = 10
+
+// live lets a child live for so long as it tells of, and until it has done something,
+// and kills it.
 func (w truth) live(t *testing.T, file string, long time.Duration) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
@@ -109,7 +113,7 @@ func (w truth) live(t *testing.T, file string, long time.Duration) {
 	out, err := cmd.StdoutPipe()
 	check(t, err)
 	check(t, cmd.Start())
-	began := int64(0)
+	began, composed := int64(0), 0
 	for lines := bufio.NewScanner(out); lines.Scan(); {
 		kind, rest, _ := strings.Cut(lines.Text(), " ")
 		when, id, ok := strings.Cut(rest, " ")
@@ -119,13 +123,14 @@ func (w truth) live(t *testing.T, file string, long time.Duration) {
 		}
 		if kind == "composed" {
 			w.durable[id] = true
+			composed++
 			continue
 		}
 		w.recorded[id] = at
 		if began == 0 {
 			began = at
 		}
-		if began > 0 && at > began+long.Milliseconds() {
+		if began > 0 && at > began+long.Milliseconds() && composed >= least {
 			check(t, cmd.Process.Kill())
 		}
 	}

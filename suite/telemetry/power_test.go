@@ -35,6 +35,7 @@ func TestPowerLoss(t *testing.T) {
 			}
 		}
 		stop := run(file, "first", "second")
+		synctest.Wait() // nobody writes while it is copied
 		for _, suffix := range []string{"", "-wal"} {
 			b, err := os.ReadFile(file + suffix)
 			if errors.Is(err, fs.ErrNotExist) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,6 +15,10 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/node"
+	"github.com/causeway-im/causeway/suite/waku"
+	"github.com/causeway-im/causeway/transport"
 )
 
 // asCommand makes the test binary the command: processes of their own can be
@@ -167,6 +172,7 @@ func TestNode(t *testing.T) {
 	alice.write("bob?")
 	carol.awaitText(" alice: bob?")
 	alice.awaitText("✓ 1 of 2 (CAROL): bob?")
+	awaitStored(t, a, "bob?")
 
 	bob = start(t, folder, "bob", bobs...)
 	if again := bob.address(); again != b {
@@ -176,7 +182,9 @@ func TestNode(t *testing.T) {
 	bob.awaitText(" alice: bob?")
 	bob.awaitText(" -- caught up: 1 message")
 	alice.awaitText("✓✓ all 2: bob?")
-	bob.write("here I am\n/who\n/peers\n/gaps\n/log 1\n/status\n/nonsense\n/log x\n/quit")
+	bob.write("here I am")
+	carol.awaitText(" bob: here I am") // who ends waits for the network for a few seconds only
+	bob.write("/who\n/peers\n/gaps\n/log 1\n/status\n/nonsense\n/log x\n/quit")
 	for _, text := range []string{"alice (ALICE): last wrote ", "bob (BOB), this node: last wrote ", " connected (", "nothing is missing", " bob: here I am",
 		"bob in general: online, 4 messages, 3 participants", "! /nonsense: no such command", "! /log: must be a whole number from 1 to 1000", "stopped"} {
 		bob.awaitText(text)
@@ -184,7 +192,6 @@ func TestNode(t *testing.T) {
 	if code := bob.ended(); code != 0 {
 		t.Errorf("bob: exit code %d", code)
 	}
-	carol.awaitText(" bob: here I am")
 	carol.in.Close()
 	alice.cmd.Process.Signal(syscall.SIGTERM)
 	for _, p := range []*process{alice, carol} {
@@ -193,6 +200,21 @@ func TestNode(t *testing.T) {
 			t.Errorf("%s: exit code %d", p.name, code)
 		}
 	}
+}
+
+// awaitStored waits until a store has a text: it writes a moment after it has heard it,
+// and who asks before that has caught up without it.
+func awaitStored(t *testing.T, addr, text string) {
+	t.Helper()
+	n, err := waku.New(t.Context(), waku.Options{Peers: []string{addr}, StoreNodes: []string{addr}})
+	check(t, err)
+	defer n.Close()
+	now := time.Now()
+	q := transport.Query{Topic: transport.Topic(node.DefaultTopic(node.DefaultChannel)), From: now.Add(-time.Hour), To: now.Add(time.Hour), Limit: transport.MaxPage}
+	eventually(t, "the store has "+text, func() bool {
+		page, err := n.Query(t.Context(), q)
+		return err == nil && slices.ContainsFunc(page.Messages, func(r transport.Received) bool { return bytes.Contains(r.Payload, []byte(text)) })
+	})
 }
 
 // object is a line of JSON.

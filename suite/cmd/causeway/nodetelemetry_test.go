@@ -32,6 +32,7 @@ type listening struct {
 	t      *testing.T
 	url    string
 	begun  time.Time
+	busy   sync.RWMutex // held to read while a request is answered
 	mu     sync.Mutex
 	down   bool
 	bodies [][]byte // uploads that reached it, unpacked
@@ -53,6 +54,8 @@ func listen(t *testing.T, folder string) *listening {
 	}()
 	l := &listening{t: t, begun: time.Now()}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		l.busy.RLock()
+		defer l.busy.RUnlock()
 		if !l.came(r) {
 			panic(http.ErrAbortHandler) // the connection ends
 		}
@@ -94,7 +97,10 @@ func (l *listening) came(r *http.Request) bool {
 	return true
 }
 
+// setDown takes the network away, or gives it back. What came before is answered.
 func (l *listening) setDown(down bool) {
+	l.busy.Lock()
+	defer l.busy.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.down = down
@@ -233,6 +239,7 @@ func TestNodeTelemetry(t *testing.T) {
 	k.awaitAll(bob, 3)
 	reached := time.Now()
 
+	k.awaitUploads()
 	k.stop(alice, bob, carol)
 	k.compareShown(shown, before)
 	k.compareUploads(killed, gone, dropped, reached)
@@ -253,6 +260,28 @@ func (k *talk) awaitMembers() {
 			}
 		}
 		return len(installs) == 3
+	})
+}
+
+// awaitUploads waits until all is told but the goodbyes: who ends tries that for a few
+// seconds only.
+func (k *talk) awaitUploads() {
+	k.t.Helper()
+	eventually(k.t, "all have told of all messages", func() bool {
+		told := map[string]bool{}
+		for _, u := range k.l.uploads() {
+			for _, e := range u.Events {
+				switch e.Kind {
+				case evidence.Composed, evidence.Received:
+					told[u.Install+e.Message] = true
+				case evidence.Handed, evidence.Acknowledged:
+					if e.Kind == evidence.Handed || e.Count == e.Audience {
+						told[string(e.Kind)+e.Message] = true
+					}
+				}
+			}
+		}
+		return len(told) >= (3+2)*len(k.sent)
 	})
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"testing"
@@ -19,6 +20,10 @@ func TestHangUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// A signal that came after the last who wants it is gone would end the tests.
+	came := make(chan os.Signal, 2)
+	signal.Notify(came, syscall.SIGHUP)
+	defer signal.Stop(came)
 	deadline, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	ctx, stop := untilSignal(deadline)
@@ -27,6 +32,7 @@ func TestHangUp(t *testing.T) {
 		if err := self.Signal(syscall.SIGHUP); err != nil {
 			t.Fatal(err)
 		}
+		<-came
 		<-ctx.Done()
 		if !errors.Is(ctx.Err(), context.Canceled) {
 			t.Fatal(ctx.Err())

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -32,22 +33,23 @@ func tellsAll(t *testing.T, data string) (signs map[string][]byte, s *store.SQL)
 	t.Cleanup(func() { db.Close() })
 	s, err = store.OpenSQL(ctx, db, store.SQLOptions{})
 	check(t, err)
-	takes := true
+	var takes atomic.Bool // the answer to a request that was broken off may still be made
 	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if !takes {
+		if !takes.Load() {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		json.NewEncoder(w).Encode(schema.Reply{Acknowledged: 1 << 40})
 	}))
 	t.Cleanup(collector.Close)
-	for _, takes = range []bool{true, false} {
+	for _, taking := range []bool{true, false} {
+		takes.Store(taking)
 		d, err := telemetry.New(ctx, telemetry.Options{Journal: s, Collector: collector.URL, Consent: 1,
 			Device: schema.Device{App: "app-of-alice", Platform: schema.Linux, Protocol: "causeway"}})
 		check(t, err)
 		check(t, d.Describe(telemetry.Channel{ID: "tea", Community: "drinkers", Secret: []byte(communitySecret), Topic: forgottenTopic}))
 		for i := range 40 {
-			d.Composed(telemetry.Message{Channel: "tea", ID: fmt.Sprintf("%v%d", takes, i)}, 5)
+			d.Composed(telemetry.Message{Channel: "tea", ID: fmt.Sprintf("%v%d", taking, i)}, 5)
 		}
 		limit, cancel := context.WithTimeout(ctx, time.Minute)
 		check(t, d.Close(limit))

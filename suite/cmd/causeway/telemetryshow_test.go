@@ -5,12 +5,13 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,6 +20,11 @@ import (
 	"github.com/causeway-im/causeway/telemetry"
 	schema "github.com/causeway-im/causeway/telemetry/report"
 )
+
+// roundTrip is a network that is a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 // What the command prints is what the collector gets next, to the byte.
 func TestTelemetryShow(t *testing.T) {
@@ -51,11 +57,15 @@ func TestTelemetryShow(t *testing.T) {
 
 	now := time.Now()
 	compared := 0
-	collector := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	// Before the end a flush may come between what is sent and what is shown.
+	var closing atomic.Bool
+	collector := roundTrip(func(r *http.Request) (*http.Response, error) {
+		if !closing.Load() {
+			return nil, errors.New("not yet")
+		}
 		unpack, err := gzip.NewReader(r.Body)
 		if err != nil {
-			t.Error(err)
-			return
+			return nil, err
 		}
 		sent, err := io.ReadAll(unpack)
 		if err != nil {
@@ -75,10 +85,11 @@ func TestTelemetryShow(t *testing.T) {
 		if err := json.Unmarshal(sent, &u); err != nil {
 			t.Error(err)
 		}
-		json.NewEncoder(w).Encode(schema.Reply{Acknowledged: u.Last})
-	}))
-	defer collector.Close()
-	d, err := telemetry.New(ctx, telemetry.Options{Journal: s, Collector: collector.URL, Consent: 1, Clock: func() time.Time { return now },
+		reply, err := json.Marshal(schema.Reply{Acknowledged: u.Last})
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(reply)), Request: r}, err
+	})
+	d, err := telemetry.New(ctx, telemetry.Options{Journal: s, Collector: "https://collector.example", Client: &http.Client{Transport: collector},
+		Consent: 1, Clock: func() time.Time { return now },
 		Device: schema.Device{App: "1", Platform: schema.Linux, Mode: schema.Relay, Protocol: "causeway"}})
 	if err != nil {
 		t.Fatal(err)
@@ -91,6 +102,7 @@ func TestTelemetryShow(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	closing.Store(true)
 	if err := d.Close(ctx); err != nil {
 		t.Fatal(err)
 	}

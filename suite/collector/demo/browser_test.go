@@ -86,8 +86,6 @@ func launch(t *testing.T) *browser {
 	allocated := browsertest.New(t, chromedp.WindowSize(1280, 900))
 	ctx, cancel := chromedp.NewContext(allocated)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*patience)
-	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx}
 	chromedp.ListenTarget(ctx, func(e any) {
 		b.mu.Lock()
@@ -103,13 +101,15 @@ func launch(t *testing.T) *browser {
 			b.problems = append(b.problems, "console")
 		}
 	})
-	b.run(network.Enable())
+	check(t, chromedp.Run(ctx, network.Enable())) // starts the browser, which ends with this context
 	return b
 }
 
 func (b *browser) run(actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -3,9 +3,12 @@ package commandtest
 
 import (
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -27,4 +30,24 @@ func Main(m *testing.M, command *string) {
 	code := m.Run()
 	os.RemoveAll(folder)
 	os.Exit(code)
+}
+
+// OtherPorts writes free ports into a script, in the place of those that it names. They
+// are below those that systems give to whoever asks for any, so that nobody else has
+// taken one when the script gets there.
+func OtherPorts(t testing.TB, script string, ports ...string) string {
+	t.Helper()
+	for _, port := range ports {
+		for {
+			free := fmt.Sprint(10_000 + rand.IntN(20_000))
+			l, err := net.Listen("tcp", "127.0.0.1:"+free)
+			if err != nil {
+				continue // somebody has it
+			}
+			defer l.Close() // when all are chosen: no two are the same
+			script = strings.ReplaceAll(script, port, free)
+			break
+		}
+	}
+	return script
 }
