@@ -3,13 +3,13 @@ package commandtest
 
 import (
 	"fmt"
-	"math/rand/v2"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/causeway-im/causeway/suite/internal/freeport"
 )
 
 // Main is the TestMain of a package whose tests start the program: it builds
@@ -32,22 +32,12 @@ func Main(m *testing.M, command *string) {
 	os.Exit(code)
 }
 
-// OtherPorts writes free ports into a script, in the place of those that it names. They
-// are below those that systems give to whoever asks for any, so that nobody else has
-// taken one when the script gets there.
+// OtherPorts writes free ports into a script, in the place of those that it names.
 func OtherPorts(t testing.TB, script string, ports ...string) string {
 	t.Helper()
+	var pairs []string
 	for _, port := range ports {
-		for {
-			free := fmt.Sprint(10_000 + rand.IntN(20_000))
-			l, err := net.Listen("tcp", "127.0.0.1:"+free)
-			if err != nil {
-				continue // somebody has it
-			}
-			defer l.Close() // when all are chosen: no two are the same
-			script = strings.ReplaceAll(script, port, free)
-			break
-		}
+		pairs = append(pairs, port, fmt.Sprint(freeport.Port(t)))
 	}
-	return script
+	return strings.NewReplacer(pairs...).Replace(script) // at once: a free port may have another's digits
 }

@@ -24,6 +24,12 @@ var given struct {
 // nobody listens.
 func Multiaddr(t testing.TB) string {
 	t.Helper()
+	return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", Port(t))
+}
+
+// Port returns a TCP port of this machine on which nobody listens, another one each time.
+func Port(t testing.TB) int {
+	t.Helper()
 	given.Lock()
 	defer given.Unlock()
 	if given.ports == nil {
@@ -38,9 +44,9 @@ func Multiaddr(t testing.TB) string {
 		l.Close()
 		if !given.ports[port] {
 			given.ports[port] = true
-			return fmt.Sprintf("/ip4/127.0.0.1/tcp/%d", port)
+			return port
 		}
 	}
 	t.Fatal("no port is free")
-	return ""
+	return 0
 }
