@@ -1,5 +1,6 @@
 // Command waku lets two members talk over Waku on this machine, through a relay that
-// keeps messages for whoever was away: bob comes when alice has written already.
+// keeps messages for whoever was away: alice has written, and closed her laptop, when bob
+// comes.
 package main
 
 import (
@@ -46,7 +47,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	defer relay.Close()
-	alice, err := join(ctx, "alice-laptop", relay.Addrs())
+	laptop, alice, err := join(ctx, "alice-laptop", relay.Addrs())
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,10 @@ func run(ctx context.Context) error {
 	}
 	fmt.Printf("%v: seen by %d of %d\n", now.Level, now.Seen, now.Of)
 
-	bob, err := join(ctx, "bob-phone", relay.Addrs())
+	if err := laptop.Suspend(ctx); err != nil {
+		return err
+	}
+	_, bob, err := join(ctx, "bob-phone", relay.Addrs())
 	if err != nil {
 		return err
 	}
@@ -73,20 +77,24 @@ func run(ctx context.Context) error {
 			break
 		}
 	}
+	if err := laptop.Resume(ctx); err != nil {
+		return err
+	}
 	now, err = receipt.Wait(ctx)
 	fmt.Printf("%v: seen by %d of %d\n", now.Level, now.Seen, now.Of)
 	return err
 }
 
 // join starts a node over Waku. It ends with the program; an application closes both.
-func join(ctx context.Context, who causeway.ParticipantID, others []string) (*causeway.Channel, error) {
+func join(ctx context.Context, who causeway.ParticipantID, others []string) (*causeway.Node, *causeway.Channel, error) {
 	network, err := waku.New(ctx, waku.Options{Peers: others, StoreNodes: others})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	node, err := causeway.Open(ctx, causeway.Options{Store: store.NewMemory(), Transport: network.Transport()})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return node.Join(ctx, causeway.ChannelConfig{Channel: "tea", Participant: who, Roster: roster, Topic: topic})
+	channel, err := node.Join(ctx, causeway.ChannelConfig{Channel: "tea", Participant: who, Roster: roster, Topic: topic})
+	return node, channel, err
 }
