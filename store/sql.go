@@ -20,8 +20,8 @@ type SQLOptions struct {
 	Prefix string
 }
 
-// SQL is a Store in a database of the host: SQLite 3.35 or newer, or SQLCipher,
-// with any driver that takes "?" placeholders. It is safe for concurrent use,
+// SQL is a Store in a database of the host: SQLite 3.33 or newer, or SQLCipher
+// (interop/sqlcipher), with any driver that takes "?" placeholders. It is safe for concurrent use,
 // also by several processes. Make one with OpenSQL.
 //
 // The database stays the host's: SQL sets no pragma, touches no table without

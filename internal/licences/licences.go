@@ -20,7 +20,7 @@ import (
 
 // Modules are those that are listed, from the root of the tree. interop/gowaku is
 // not among them: it is a program of tests, and needs a workspace of its own.
-var Modules = []string{".", "compat/sds-go-bindings", "compat/logos-messaging", "integration/status-go", "suite"}
+var Modules = []string{".", "compat/sds-go-bindings", "compat/logos-messaging", "integration/status-go", "interop/sqlcipher", "suite"}
 
 // Dependency is a module that at least one of ours is built from.
 type Dependency struct {

@@ -10,6 +10,7 @@ var why = map[string]string{
 	"pgregory.net/rapid":                       "properties with cases that shrink; no dependencies of its own",
 	"go.uber.org/zap":                          "the API of sds-go-bindings has its Logger in it; status-go brings it anyway",
 	"modernc.org/sqlite":                       "SQLite without cgo, so that programs are static binaries; the library knows database/sql alone",
+	"github.com/mutecomm/go-sqlcipher/v4":      "SQLCipher, in tests: status-go's driver is a fork of it",
 	"github.com/jackc/pgx/v5":                  "PostgreSQL for a collector that outgrows one machine; the driver that PostgreSQL users in Go take",
 	"github.com/libp2p/go-libp2p":              "Waku's transport, current, without the fork that go-waku needs",
 	"github.com/libp2p/go-libp2p-pubsub":       "gossipsub, which Waku relay is",
