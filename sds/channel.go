@@ -46,6 +46,7 @@ type Channel struct {
 	releasing     bool
 	held          map[MessageID]held  // wait for a lookup
 	sought        map[MessageID]*peer // asked for by a peer, wait for a lookup
+	doubted       map[MessageID]doubt // wait for a lookup, and are not here
 	answers       map[MessageID]*answerTimer
 	answered      recentIDs // repairs below the window that went by
 
@@ -127,7 +128,7 @@ func Restore(cfg Config, s State, content func(MessageID) (wire.Message, error),
 	c := &Channel{cfg: cfg, meta: s.Meta, now: now, online: !cfg.StartOffline, offlineSince: now,
 		nodes: map[MessageID]*node{}, parked: map[MessageID]*parked{},
 		awaited: map[MessageID]*awaited{}, skipped: map[MessageID]*awaited{},
-		held: map[MessageID]held{}, sought: map[MessageID]*peer{}, answers: map[MessageID]*answerTimer{},
+		held: map[MessageID]held{}, sought: map[MessageID]*peer{}, doubted: map[MessageID]doubt{}, answers: map[MessageID]*answerTimer{},
 		outgoing: map[MessageID]*outgoing{}, inflight: map[uint64]Packet{}, peers: map[ParticipantID]*peer{}, peerLimit: maxIdlePeers}
 	c.rng = seed(cfg, s.Meta)
 	c.ready.less = func(a, b *parked) bool {

@@ -226,6 +226,7 @@ type metInfo struct {
 	notForMe bool     // could not be opened here
 	hints    [][]byte // of the packets that could not; none if it is known to be them
 	recorded bool     // the host has a record of it
+	slot     int      // its place in the ring
 }
 
 // add returns an id whose record nobody needs any more, or "".
@@ -237,14 +238,17 @@ func (s *metSet) add(id MessageID, info metInfo) (gone MessageID) {
 		return ""
 	}
 	limit := cmp.Or(s.max, MaxMet)
-	if len(s.ring) < limit {
+	if info.slot = len(s.ring); info.slot < limit {
 		s.ring = append(s.ring, id)
 	} else {
+		info.slot = s.next
 		old := s.ring[s.next]
-		if s.index[old].recorded {
-			gone = old
+		if was, ok := s.index[old]; ok && was.slot == s.next { // else it was taken out since
+			if was.recorded {
+				gone = old
+			}
+			delete(s.index, old)
 		}
-		delete(s.index, old)
 		s.ring[s.next] = id
 		s.next = (s.next + 1) % limit
 	}

@@ -248,13 +248,15 @@ func (c *Channel) loseOldest(blame *peer) bool {
 // lose stops asking for a. It is remembered: should it come, it takes its place.
 func (c *Channel) lose(a *awaited) {
 	c.forget(a)
-	if a.again {
-		c.record(a, StateNotForMe)
+	if met := c.metIDs.index[a.id]; met.notForMe {
+		c.recordNotForMe(a.id, &met)
 		return
 	}
-	c.report(a, GapLost)
+	if !a.again { // else it was reported as what it is
+		c.report(a, GapLost)
+	}
 	if c.parked[a.id] == nil {
-		c.unrecord(c.lost.add(a.id, metInfo{recorded: true}))
+		c.evicted(c.lost.add(a.id, metInfo{recorded: true}))
 		c.record(a, StateLost)
 	}
 }
@@ -341,7 +343,7 @@ func (c *Channel) skip(a *awaited) {
 func (c *Channel) met(id MessageID, s GapState, info metInfo) {
 	a := c.awaited[id]
 	info.recorded = info.recorded || a != nil && a.recorded
-	c.unrecord(c.metIDs.add(id, info))
+	c.evicted(c.metIDs.add(id, info))
 	if a != nil {
 		if a.recorded {
 			c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateMet})
@@ -357,6 +359,14 @@ func (c *Channel) unrecord(id MessageID) {
 	}
 }
 
+// evicted is unrecord for what made room in a metSet, unless its record says something
+// else by now.
+func (c *Channel) evicted(id MessageID) {
+	if c.nodes[id] == nil && c.parked[id] == nil && c.awaited[id] == nil && !c.metIDs.has(id) && !c.lost.has(id) {
+		c.unrecord(id)
+	}
+}
+
 // maxSealedHints is by how many hints a message that could not be opened is looked for.
 const maxSealedHints = 4
 
@@ -367,6 +377,15 @@ const maxSealedHints = 4
 // the message be received after all, it takes its place like one that was lost.
 func (c *Channel) NotForMe(now Time, id MessageID, hint []byte) {
 	c.advance(now)
+	if a := c.awaited[id]; c.meta.Forgotten > 0 && (a == nil || a.looking) && !c.Has(id) && !c.metIDs.has(id) {
+		c.doubt(id, doubt{sealed: true, hint: slices.Clone(hint)}) // it may be in the log, and its key gone since
+		return
+	}
+	c.sealed(id, hint)
+}
+
+// sealed is NotForMe for what is not in the log below the window.
+func (c *Channel) sealed(id MessageID, hint []byte) {
 	if c.nodes[id] != nil || c.parked[id] != nil {
 		return
 	}
@@ -385,18 +404,22 @@ func (c *Channel) NotForMe(now Time, id MessageID, hint []byte) {
 		a.reported = true
 		c.meet(a, GapNotForMe)
 	}
-	r := MessageRecord{ID: id, State: StateNotForMe}
-	if len(met.hints) > 0 {
-		r.Hint = met.hints[0]
-	}
-	c.out.Changes.Messages = append(c.out.Changes.Messages, r)
+	c.recordNotForMe(id, &met)
 	met.notForMe, met.recorded = true, true
 	if known {
 		c.metIDs.index[id] = met
 		return
 	}
-	c.unrecord(c.metIDs.add(id, met))
+	c.evicted(c.metIDs.add(id, met))
 	c.sumsLack(id)
+}
+
+func (c *Channel) recordNotForMe(id MessageID, met *metInfo) {
+	r := MessageRecord{ID: id, State: StateNotForMe}
+	if len(met.hints) > 0 {
+		r.Hint = met.hints[0]
+	}
+	c.out.Changes.Messages = append(c.out.Changes.Messages, r)
 }
 
 // sumsLack notes the id of a message of others, to be named in claims.
@@ -411,11 +434,11 @@ func (c *Channel) sumsLack(id MessageID) {
 // and was opened. Whoever gave the hint of what could not be opened may have lied, and a
 // key may come late.
 func (c *Channel) openedAfterAll(id MessageID) (was bool) {
+	c.notForMe = slices.DeleteFunc(c.notForMe, func(other MessageID) bool { return other == id })
 	if !c.metIDs.index[id].notForMe {
 		return false
 	}
 	c.metIDs.remove(id)
-	c.notForMe = slices.DeleteFunc(c.notForMe, func(other MessageID) bool { return other == id })
 	return true
 }
 

@@ -242,7 +242,7 @@ func (c *Channel) receiveContent(in *Incoming, o Origin, p *peer, trust Trust, o
 		return
 	}
 	if opened { // what named it is in the log
-		c.unrecord(c.lost.add(m.MessageID, metInfo{recorded: true}))
+		c.evicted(c.lost.add(m.MessageID, metInfo{recorded: true}))
 		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateLost})
 	}
 	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
@@ -284,13 +284,15 @@ func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait
 	}
 	a := c.await(e, p, trust == Verified || c.trusts(p, wire.Content))
 	if a == nil { // nobody asks for it, but should it come it is late
-		q.gaps = append(q.gaps, e.MessageID)
-		if !c.lost.has(e.MessageID) {
-			c.unrecord(c.lost.add(e.MessageID, metInfo{recorded: true}))
-			c.out.Changes.Messages = append(c.out.Changes.Messages,
-				MessageRecord{ID: e.MessageID, State: StateLost, Sender: e.SenderID})
-			c.out.Gaps = append(c.out.Gaps, Gap{ID: e.MessageID, State: GapLost, Sender: e.SenderID})
+		switch id := e.MessageID; {
+		case c.metIDs.has(id):
+			return // it is not for us, and not looked for again
+		case c.meta.Forgotten > 0 && !c.lost.has(id):
+			c.doubt(id, doubt{sender: e.SenderID})
+		default:
+			c.loseAtOnce(id, e.SenderID)
 		}
+		q.gaps = append(q.gaps, e.MessageID)
 		return
 	}
 	if !a.looking && (a.quiet || !wait) {
@@ -304,6 +306,16 @@ func (c *Channel) blockOn(q *parked, e *HistoryEntry, p *peer, trust Trust, wait
 	}
 	a.children = append(a.children, q)
 	q.missing++
+}
+
+// loseAtOnce notes a message that there was no room to wait for.
+func (c *Channel) loseAtOnce(id MessageID, sender ParticipantID) {
+	if c.lost.has(id) {
+		return
+	}
+	c.evicted(c.lost.add(id, metInfo{recorded: true}))
+	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateLost, Sender: sender})
+	c.out.Gaps = append(c.out.Gaps, Gap{ID: id, State: GapLost, Sender: sender})
 }
 
 // quarantine keeps q out of the log until its time comes or two others name it.
@@ -432,6 +444,38 @@ func (c *Channel) hold(in *Incoming, o Origin, trust Trust) {
 	c.held[m.MessageID] = held{in, o, trust, size}
 }
 
+// doubt is what a message below the window would be if it is not in the host's log:
+// not for us, or one that there was no room to wait for.
+type doubt struct {
+	sealed bool
+	hint   []byte
+	sender ParticipantID
+}
+
+func (c *Channel) doubt(id MessageID, d doubt) {
+	if old, ok := c.doubted[id]; ok {
+		if d.sealed && (!old.sealed || len(d.hint) == 0) {
+			c.doubted[id] = d
+		}
+		return
+	}
+	if len(c.doubted) >= MaxHeld {
+		return // as if the network had lost it
+	}
+	c.doubted[id] = d
+	c.out.Lookups = append(c.out.Lookups, id)
+}
+
+// resolve ends a doubt: id is not in the log.
+func (c *Channel) resolve(id MessageID, d *doubt) {
+	switch {
+	case d.sealed:
+		c.sealed(id, d.hint)
+	case c.nodes[id] == nil && c.parked[id] == nil && c.awaited[id] == nil && !c.metIDs.has(id):
+		c.loseAtOnce(id, d.sender)
+	}
+}
+
 // Lookup is the host's answer about one id: whether the message is in its log.
 type Lookup struct {
 	ID    MessageID
@@ -458,6 +502,12 @@ func (c *Channel) Found(now Time, results []Lookup) {
 		if a := c.awaited[r.ID]; a != nil && a.looking {
 			a.looking = false
 			c.foundAwaited(a, r)
+		}
+		if d, ok := c.doubted[r.ID]; ok {
+			delete(c.doubted, r.ID)
+			if !r.Known {
+				c.resolve(r.ID, &d)
+			}
 		}
 		if p, ok := c.sought[r.ID]; ok {
 			delete(c.sought, r.ID)
