@@ -226,6 +226,7 @@ type metInfo struct {
 	notForMe bool     // could not be opened here
 	hints    [][]byte // of the packets that could not; none if it is known to be them
 	recorded bool     // the host has a record of it
+	named    bool     // a message of the log names it
 	slot     int      // its place in the ring
 }
 
@@ -254,6 +255,14 @@ func (s *metSet) add(id MessageID, info metInfo) (gone MessageID) {
 	}
 	s.index[id] = info
 	return gone
+}
+
+// name notes that a message of the log names id.
+func (s *metSet) name(id MessageID) {
+	if info, ok := s.index[id]; ok && !info.named {
+		info.named = true
+		s.index[id] = info
+	}
 }
 
 func (s *metSet) remove(id MessageID) { delete(s.index, id) }

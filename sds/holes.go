@@ -247,8 +247,12 @@ func (c *Channel) loseOldest(blame *peer) bool {
 
 // lose stops asking for a. It is remembered: should it come, it takes its place.
 func (c *Channel) lose(a *awaited) {
+	named := a.named()
 	c.forget(a)
 	if met := c.metIDs.index[a.id]; met.notForMe {
+		if named {
+			c.metIDs.name(a.id)
+		}
 		c.recordNotForMe(a.id, &met)
 		return
 	}
@@ -256,7 +260,7 @@ func (c *Channel) lose(a *awaited) {
 		c.report(a, GapLost)
 	}
 	if c.parked[a.id] == nil {
-		c.evicted(c.lost.add(a.id, metInfo{recorded: true}))
+		c.evicted(c.lost.add(a.id, metInfo{recorded: true, named: named}))
 		c.record(a, StateLost)
 	}
 }
@@ -400,18 +404,19 @@ func (c *Channel) sealed(id MessageID, hint []byte) {
 	case !slices.ContainsFunc(met.hints, func(h []byte) bool { return bytes.Equal(h, hint) }):
 		met.hints = append(met.hints, slices.Clone(hint))
 	}
-	if a := c.awaited[id]; a != nil {
+	a := c.awaited[id]
+	c.recordNotForMe(id, &met)
+	met.notForMe, met.recorded, met.named = true, true, met.named || a != nil && a.named()
+	if known {
+		c.metIDs.index[id] = met
+	} else {
+		c.evicted(c.metIDs.add(id, met))
+		c.sumsLack(id)
+	}
+	if a != nil { // what waits for it names it
 		a.reported = true
 		c.meet(a, GapNotForMe)
 	}
-	c.recordNotForMe(id, &met)
-	met.notForMe, met.recorded = true, true
-	if known {
-		c.metIDs.index[id] = met
-		return
-	}
-	c.evicted(c.metIDs.add(id, met))
-	c.sumsLack(id)
 }
 
 func (c *Channel) recordNotForMe(id MessageID, met *metInfo) {
@@ -433,13 +438,12 @@ func (c *Channel) sumsLack(id MessageID) {
 // openedAfterAll takes back that id is not for us, if that was said of it: here it is,
 // and was opened. Whoever gave the hint of what could not be opened may have lied, and a
 // key may come late.
-func (c *Channel) openedAfterAll(id MessageID) (was bool) {
+func (c *Channel) openedAfterAll(id MessageID) (was metInfo) {
 	c.notForMe = slices.DeleteFunc(c.notForMe, func(other MessageID) bool { return other == id })
-	if !c.metIDs.index[id].notForMe {
-		return false
+	if was = c.metIDs.index[id]; was.notForMe {
+		c.metIDs.remove(id)
 	}
-	c.metIDs.remove(id)
-	return true
+	return was
 }
 
 // GiveUp says that nothing shall wait for the message with this id any longer, as

@@ -144,6 +144,10 @@ func (c *Channel) deliver(p *parked) {
 		if g := c.skipped[id]; g != nil && len(g.skippers) < maxSkippers {
 			g.skippers = append(g.skippers, n)
 		}
+		if !n.foreign {
+			c.metIDs.name(id)
+			c.lost.name(id)
+		}
 	}
 	if a != nil {
 		stale := false
@@ -172,11 +176,14 @@ func (c *Channel) deliver(p *parked) {
 }
 
 // named tells whether something in the log names n, which comes late. What is of the
-// other dialect does not count: it leads nowhere (spec R31). Of what is forgotten it is
-// assumed.
+// other dialect does not count: it leads nowhere (spec R31).
 func (c *Channel) named(a *awaited, n *node) bool {
-	return c.lost.has(n.id) || len(a.skippers) >= maxSkippers ||
-		slices.ContainsFunc(a.skippers, func(s *node) bool { return s.foreign == n.foreign })
+	return c.lost.index[n.id].named || a != nil && a.named()
+}
+
+// named tells whether something in the log names a. Of what is forgotten it is assumed.
+func (a *awaited) named() bool {
+	return len(a.skippers) >= maxSkippers || slices.ContainsFunc(a.skippers, func(s *node) bool { return !s.foreign })
 }
 
 // isMet tells whether what e names counts as met. What could not be opened is looked

@@ -241,8 +241,8 @@ func (c *Channel) receiveContent(in *Incoming, o Origin, p *peer, trust Trust, o
 		c.met(m.MessageID, GapBelowJoin, metInfo{recorded: true})
 		return
 	}
-	if opened { // what named it is in the log
-		c.evicted(c.lost.add(m.MessageID, metInfo{recorded: true}))
+	if opened.notForMe { // what named it is in the log
+		c.evicted(c.lost.add(m.MessageID, metInfo{recorded: true, named: opened.named}))
 		c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: m.MessageID, State: StateLost})
 	}
 	q := &parked{id: m.MessageID, sender: m.SenderID, lamport: m.Lamport, content: m.Content, own: own,
@@ -313,7 +313,7 @@ func (c *Channel) loseAtOnce(id MessageID, sender ParticipantID) {
 	if c.lost.has(id) {
 		return
 	}
-	c.evicted(c.lost.add(id, metInfo{recorded: true}))
+	c.evicted(c.lost.add(id, metInfo{recorded: true, named: true}))
 	c.out.Changes.Messages = append(c.out.Changes.Messages, MessageRecord{ID: id, State: StateLost, Sender: sender})
 	c.out.Gaps = append(c.out.Gaps, Gap{ID: id, State: GapLost, Sender: sender})
 }

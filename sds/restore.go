@@ -37,7 +37,7 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	slices.SortFunc(lostRecords, byID)
 	c.restoreLog(logged, s.Meta.Heads)
 	for _, r := range metRecords {
-		met := metInfo{own: r.Sender == c.cfg.Participant, recorded: true}
+		met := metInfo{own: r.Sender == c.cfg.Participant, recorded: true, named: c.meta.Forgotten > 0}
 		if r.State == StateNotForMe {
 			met.notForMe = true
 			if len(r.Hint) > 0 {
@@ -66,7 +66,13 @@ func (c *Channel) restore(s State, content func(MessageID) (wire.Message, error)
 	}
 	c.restoreSkippers(logged)
 	for _, r := range lostRecords {
-		c.lost.add(r.ID, metInfo{recorded: true})
+		c.lost.add(r.ID, metInfo{recorded: true, named: c.meta.Forgotten > 0})
+	}
+	for _, r := range logged {
+		for i := 0; i < len(r.Parents) && !r.Foreign; i++ {
+			c.metIDs.name(r.Parents[i])
+			c.lost.name(r.Parents[i])
+		}
 	}
 	c.restoreOutgoing(s)
 	return c.restoreParked(parkedRecords, logged, content)

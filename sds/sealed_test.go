@@ -178,3 +178,39 @@ func TestMetSetAgain(t *testing.T) {
 		t.Errorf("%q made room", gone)
 	}
 }
+
+// spec R30: what only syncs named, and could not be opened or was given up, is a head when
+// it comes: else members would disagree for as long as nobody speaks.
+func TestComesAfterAllAsHead(t *testing.T) {
+	for _, named := range []bool{false, true} {
+		for _, gone := range []string{"not for us", "lost"} {
+			for _, restart := range []bool{false, true} {
+				c := testChannel(t, LIP, nil)
+				secret := lip("bob", uint64(testStart), "secret")
+				receive(t, c, testStart, saying("bob", testStart, wire.Extension{}, secret.MessageID))
+				if named {
+					receive(t, c, testStart, mentions(1, secret.MessageID, "h1"))
+				}
+				now := testStart
+				if gone == "lost" {
+					c.GiveUp(now, secret.MessageID)
+				} else {
+					c.NotForMe(now, secret.MessageID, []byte("h1"))
+				}
+				if restart {
+					var s State
+					s.Apply(drain(c).Changes)
+					again, err := Restore(c.cfg, s, nil, now)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c = again
+				}
+				receive(t, c, now, secret)
+				if got := slices.Contains(headIDs(c), secret.MessageID); got == named {
+					t.Errorf("%s, named %v, restart %v: the heads are %v", gone, named, restart, headIDs(c))
+				}
+			}
+		}
+	}
+}

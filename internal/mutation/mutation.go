@@ -97,7 +97,7 @@ var All = []Mutation{
 		New:  "c.enter(n, p.parents, false)"},
 	{Name: "what a foreign message names is no head when it comes late",
 		File:  "sds/incoming.go",
-		Old:   "return s.foreign == n.foreign })",
+		Old:   "return !s.foreign })",
 		New:   "return true })",
 		Tests: "LateMessage"},
 	{Name: "a position is given again after a restart",
