@@ -164,16 +164,24 @@ func (s *session) notForMe(l *loop, batch []incoming, hints [][]byte, ids []Mess
 			continue
 		}
 		for k, h := range hints {
-			if m := &batch[i].message; string(h) == string(batch[i].origin.Hint) && (m.MessageID == "" || m.MessageID == ids[k] && sds.VerifyID(m) != sds.Forged) {
-				var hint []byte // what gives no id is what the hint says
-				if m.MessageID == "" {
-					hint = h
-				}
-				s.core.NotForMe(l.now, ids[k], hint)
+			m, trust := &batch[i].message, sds.Opaque // what gives no id is what the hint says
+			if m.MessageID != "" {
+				trust = sds.VerifyID(m)
+			}
+			if string(h) == string(batch[i].origin.Hint) && (m.MessageID == "" || m.MessageID == ids[k] && trust != sds.Forged) {
+				s.core.NotForMe(l.now, ids[k], unproved(trust, h))
 				l.touch(s)
 			}
 		}
 	}
+}
+
+// unproved is the hint of a packet, unless that proves itself which message it is.
+func unproved(trust sds.Trust, hint []byte) []byte {
+	if trust == sds.Verified {
+		return nil
+	}
+	return hint
 }
 
 // inBackground runs one question to a store, unless the connection ends.

@@ -402,9 +402,11 @@ func (l *loop) receive(in *incoming, path sds.Path) bool {
 		in.origin.Path = path
 		err = s.core.Receive(l.now, in.message, in.origin)
 	}
-	if in.message.MessageID != "" && errors.Is(err, ErrNotForMe) && sds.VerifyID(&in.message) != sds.Forged { // only the content is sealed: we know what it is
-		s.core.NotForMe(l.now, in.message.MessageID, nil)
-		l.touch(s)
+	if in.message.MessageID != "" && errors.Is(err, ErrNotForMe) { // only the content is sealed: we know what it is, or what it says it is
+		if trust := sds.VerifyID(&in.message); trust != sds.Forged {
+			s.core.NotForMe(l.now, in.message.MessageID, unproved(trust, in.origin.Hint))
+			l.touch(s)
+		}
 	}
 	if err != nil {
 		l.n.metrics.add(func(m *Metrics) { m.refused(err) })

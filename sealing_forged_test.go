@@ -48,6 +48,43 @@ func TestForgedNotForMe(t *testing.T) {
 	})
 }
 
+// Where ids prove nothing, what is under the id of a message is the word of whoever sent
+// it: the message is looked for all the same when its sender names it.
+func TestForgedOpaqueNotForMe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 5, Store: &loopback.StoreOptions{}}, "alice", "bob")
+		nim := func(m *member) {
+			m.config.Profile = causeway.ProfileNim
+			keyed(t, 1, true)(m)
+		}
+		alice, bob := w.start("alice", nim), w.start("bob", nim)
+		inject := w.intruder()
+		time.Sleep(time.Minute)
+		var seen wire.Message
+		w.network.SetFilter(func(from, to string, e transport.Envelope) bool {
+			if m := decoded(e); from == "alice" && len(m.Content) > 0 {
+				seen = m
+				return true
+			}
+			return false
+		})
+		_, err := alice.ch.Send(t.Context(), []byte("hello"), causeway.SendOptions{ID: "chosen"})
+		check(t, err)
+		synctest.Wait()
+		w.network.SetFilter(nil)
+		others, err := seal.New(bytes.Repeat([]byte{9}, seal.SecretSize))
+		check(t, err)
+		seen.Content, err = others.Seal(tea, []byte("nothing"))
+		check(t, err)
+		inject(seen.Encode())
+		alice.send("again")
+		synctest.Wait()
+		if n := bob.status().Skipped; n != 1 {
+			t.Errorf("%d are looked for", n)
+		}
+	})
+}
+
 // Nor must a hint, of a packet that is another message.
 func TestForgedHintNotForMe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
