@@ -170,6 +170,7 @@ func (s *session) notForMe(l *loop, batch []incoming, hints [][]byte, ids []Mess
 			}
 			if string(h) == string(batch[i].origin.Hint) && (m.MessageID == "" || m.MessageID == ids[k] && trust != sds.Forged) {
 				s.core.NotForMe(l.now, ids[k], unproved(trust, h))
+				delete(s.missing.byID, ids[k])
 				l.touch(s)
 			}
 		}

@@ -281,6 +281,11 @@ func (l *loop) act(j *job) {
 	for _, g := range j.ready.Gaps {
 		s.gapMoved(l, g)
 	}
+	for i := range j.ready.Changes.Messages {
+		if m := &j.ready.Changes.Messages[i]; m.State == sds.StateGap && s.retriever() != nil {
+			s.missing.add(l.now, m.ID, s.core.OtherHint(m.ID), fetchDelay)
+		}
+	}
 	if len(j.ready.Lookups) > 0 {
 		l.lookUp(s, j.ready.Lookups)
 	}

@@ -4,6 +4,7 @@ package causeway_test
 
 import (
 	"bytes"
+	"encoding/hex"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -156,5 +157,43 @@ func TestLyingHintOfAMember(t *testing.T) {
 		if alice.digest() != bob.digest() {
 			t.Error("the logs differ")
 		}
+	})
+}
+
+// The store is asked by another hint, too, when somebody gives one: who lied first does
+// not keep the message away for as long as nobody repeats it.
+func TestLyingHintThenAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, loopback.Options{Seed: 5, Store: &loopback.StoreOptions{}}, "alice", "bob", "carol")
+		alice, bob := w.start("alice", keyed(t, 1, false)), w.start("bob", keyed(t, 1, false))
+		time.Sleep(65 * time.Second) // a channel that is silent asks at full minutes
+		end, err := w.network.Attach("carol")
+		check(t, err)
+		publish := func(key byte, message []byte) []byte {
+			sealer, err := seal.New(bytes.Repeat([]byte{key}, seal.SecretSize))
+			check(t, err)
+			sealed, err := sealer.Seal(tea, message)
+			check(t, err)
+			hint, err := end.Publish(t.Context(), transport.Envelope{Topic: transport.Topic(tea), Payload: sealed})
+			check(t, err)
+			synctest.Wait()
+			return hint
+		}
+		w.network.SetFilter(func(from, to string, _ transport.Envelope) bool { return from == "alice" && to == "bob" })
+		r := alice.send("hello", causeway.Everyone)
+		synctest.Wait()
+		kept, err := alice.ch.Message(t.Context(), r.ID())
+		check(t, err)
+		name := func(hint []byte) {
+			m := wire.Message{Dialect: wire.LIP, SenderID: "carol", ChannelID: tea, Lamport: uint64(time.Now().UnixMilli()), HasLamport: true,
+				MessageID: wire.MessageID("sync-" + hex.EncodeToString(hint[:4])), CausalHistory: []wire.HistoryEntry{{MessageID: r.ID(), RetrievalHint: hint}}}
+			publish(1, m.Encode())
+		}
+		name(publish(9, []byte("nothing")))
+		until(t, time.Minute, "bob was lied to", func() bool {
+			return slices.ContainsFunc(bob.events(), func(e causeway.Event) bool { return e.Kind == causeway.EventGap && e.Gap.State == causeway.GapNotForMe })
+		})
+		name(kept.Hint)
+		until(t, 5*time.Second, "bob has it", func() bool { return len(bob.log(true)) == 1 })
 	})
 }

@@ -419,6 +419,15 @@ func (c *Channel) sealed(id MessageID, hint []byte) {
 	}
 }
 
+// OtherHint returns the hint by which a message is looked for that could not be opened by
+// the ones before it, or nil if it is not. No Gap says so: it was reported already.
+func (c *Channel) OtherHint(id MessageID) []byte {
+	if a := c.awaited[id]; a != nil && a.again && c.parked[id] == nil {
+		return a.hint
+	}
+	return nil
+}
+
 func (c *Channel) recordNotForMe(id MessageID, met *metInfo) {
 	r := MessageRecord{ID: id, State: StateNotForMe}
 	if len(met.hints) > 0 {
