@@ -131,6 +131,7 @@ type outgoing struct {
 	stored      bool
 	done        bool
 	pursued     bool // asked about although its level is reached
+	sent        Want // what it was sent with, if it is pursued
 	// As they are durable.
 	wasClaimed, wasUndelivered bool
 
@@ -205,7 +206,7 @@ func (c *Channel) raise(o *outgoing) {
 	if o.count > 0 || o.somebody {
 		level = max(level, LevelSeen)
 	}
-	if o.reached() || o.census != nil && o.census.estimate.Verdict == Yes {
+	if o.reached() || o.pursued && o.meets(o.sent) || o.census != nil && o.census.estimate.Verdict == Yes {
 		level = max(level, LevelReached)
 	}
 	if o.audience != nil && o.audience.count > 0 && o.count == o.audience.count {
@@ -221,18 +222,20 @@ func (c *Channel) raise(o *outgoing) {
 	}
 }
 
-// reached tells whether what was wanted is so.
-func (o *outgoing) reached() bool {
-	if o.want.Kind == WantOne {
+// reached tells whether what is wanted is so.
+func (o *outgoing) reached() bool { return o.meets(o.want) }
+
+func (o *outgoing) meets(want Want) bool {
+	if want.Kind == WantOne {
 		return o.count > 0 || o.somebody
 	}
 	a := o.audience
 	if a == nil {
 		return false // without an audience there is nothing to be a part of
 	}
-	switch o.want.Kind {
+	switch want.Kind {
 	case WantFraction:
-		return a.count > 0 && o.count >= int(math.Ceil(o.want.Fraction*float64(a.count)-1e-9))
+		return a.count > 0 && o.count >= int(math.Ceil(want.Fraction*float64(a.count)-1e-9))
 	case WantStewards:
 		for i, w := range o.persons {
 			if i < len(a.stewards) && w&a.stewards[i] != 0 {
@@ -257,6 +260,9 @@ func (c *Channel) outgoingRecord(o *outgoing) OutgoingRecord {
 		SentAt: o.sentAt, Draft: o.draft, Sequence: o.sequence, Done: o.done,
 		Claimed: o.claimed, Undelivered: o.undelivered,
 		Subject: o.subject, Superseded: o.superseded, Priority: o.priority, Part: o.part}
+	if o.pursued {
+		r.Want = o.sent
+	}
 	if o.audience != nil {
 		r.HasAudience, r.Members, r.Stewards = true, o.audience.memberNames(&c.persons), o.audience.stewardNames
 	}

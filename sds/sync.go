@@ -339,7 +339,7 @@ func (c *Channel) Pursue(now Time, id MessageID, want Want) {
 	if o == nil || o.done || o.pursued {
 		return
 	}
-	o.want, o.pursued = want, true
+	o.sent, o.want, o.pursued = o.want, want, true
 	o.resolveWant(c)
 	if o.awaits() {
 		c.planAsk(c.nextAsk())
