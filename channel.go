@@ -333,8 +333,9 @@ func (c *Channel) Messages(ctx context.Context, q Log) (page []Message, more boo
 	return page, more, nil
 }
 
-// logPage is how many rows of the log are read at once.
-const logPage = 64
+// logPage is how many rows of the log are read at once: their contents have no more than a
+// page may.
+const logPage = maxPageContent / sds.MaxContent
 
 // Message returns one message, or an error that wraps store.ErrNotFound.
 func (c *Channel) Message(ctx context.Context, id MessageID) (Message, error) {

@@ -4,12 +4,14 @@ package causeway_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,12 +96,39 @@ func TestLogPages(t *testing.T) {
 	})
 }
 
-// A page has a bound in bytes too, and says that there is more.
+// reader notes the most content that one reading of the log brought.
+type reader struct {
+	store.Store
+	most atomic.Int64
+}
+
+func (r *reader) Log(ctx context.Context, ch causeway.ChannelID, q store.LogQuery) ([]store.Message, error) {
+	page, err := r.Store.Log(ctx, ch, q)
+	size := 0
+	for i := range page {
+		size += len(page[i].Sealed)
+	}
+	r.most.Store(max(r.most.Load(), int64(size)))
+	return page, err
+}
+
+// A page has a bound in bytes too, and says that there is more. Not much more than that
+// is read at once.
 func TestLogOfLargeMessages(t *testing.T) {
+	for _, segments := range []causeway.Segments{causeway.SegmentsLarge, causeway.SegmentsNone} {
+		logOfLarge(t, segments)
+	}
+}
+
+func logOfLarge(t *testing.T, segments causeway.Segments) {
 	synctest.Test(t, func(t *testing.T) {
 		const count = 20
 		w := newWorld(t, loopback.Options{MaxPayload: 2 << 20}, "alice", "bob")
-		alice := w.start("alice")
+		r := &reader{}
+		alice := w.start("alice", func(m *member) {
+			r.Store, m.options.Store = m.options.Store, r
+			m.config.Profile.Segments = segments
+		})
 		for i := range count {
 			alice.sendBytes(noise(uint64(i), 1<<20), causeway.AtLeastOne)
 		}
@@ -116,6 +145,9 @@ func TestLogOfLargeMessages(t *testing.T) {
 			if len(rest) != count-16 || more || !bytes.Equal(rest[len(rest)-1].Content, noise(count-1, 1<<20)) {
 				t.Errorf("then %d, more %v", len(rest), more)
 			}
+		}
+		if most := r.most.Load(); most > 17<<20 {
+			t.Errorf("%d bytes were read at once", most)
 		}
 	})
 }
