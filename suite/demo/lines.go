@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // lineEvery is the time between two lines, stillEvery while nothing changes.
@@ -77,7 +79,7 @@ func (s *Status) connecting() string {
 	if s.Transport != Waku {
 		return ""
 	}
-	return fmt.Sprintf("connecting: %d of %s …", s.Ready, plural(len(s.Members), "member", "members"))
+	return fmt.Sprintf("connecting: %d of %s …", s.Ready, numbers.Plural(len(s.Members), "member", "members"))
 }
 
 // line tells where the run stands.
@@ -86,10 +88,10 @@ func (s *Status) line() string {
 	for _, m := range s.Members {
 		least = min(least, m.Has)
 	}
-	digits := len(number(s.Total))
+	digits := len(numbers.Number(s.Total))
 	return fmt.Sprintf("%*s of %s written, %*s or more at every member, %*s reached all; misses: %s, open %s; lost %s",
-		digits, number(len(s.Messages)), number(s.Total), digits, number(least), digits, number(s.Known),
-		number(s.Found), number(s.open()), lostShare(s.Lost, s.Handed))
+		digits, numbers.Number(len(s.Messages)), numbers.Number(s.Total), digits, numbers.Number(least), digits, numbers.Number(s.Known),
+		numbers.Number(s.Found), numbers.Number(s.open()), lostShare(s.Lost, s.Handed))
 }
 
 // open counts what members miss now, and know that they do.
@@ -112,7 +114,7 @@ func (s *Status) headline() string {
 	if s.Transport == Waku {
 		group += fmt.Sprintf(" over Waku (%d relays, 1 light, a store node)", len(s.Members)-1)
 	}
-	return fmt.Sprintf("%s, each loses %s of what it is handed; seed %d", group, percent(s.Loss), s.Seed)
+	return fmt.Sprintf("%s, each loses %s of what it is handed; seed %d", group, numbers.Percent(s.Loss), s.Seed)
 }
 
 // mark says how a member is, "" if there is nothing to say.
@@ -124,14 +126,14 @@ func (m *MemberStatus) mark() string {
 	case m.Away:
 		parts = append(parts, "offline")
 	case m.Behind > 0:
-		return "back, lacks " + number(m.Behind)
+		return "back, lacks " + numbers.Number(m.Behind)
 	}
 	for _, what := range []struct {
 		n    int
 		text string
 	}{{m.Unsent, "unsent"}, {m.Missing, "missing"}, {m.Waiting, "wait"}} {
 		if what.n > 0 && len(parts) < 2 {
-			parts = append(parts, number(what.n)+" "+what.text)
+			parts = append(parts, numbers.Number(what.n)+" "+what.text)
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -5,6 +5,8 @@ import (
 	"math/bits"
 	"strings"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // painter draws one picture.
@@ -50,7 +52,7 @@ const (
 func (p *painter) progress() string {
 	written, all := len(p.Messages), max(p.Total, 1)
 	left := clock(p.Elapsed) + " "
-	right := fmt.Sprintf(" %s of %s written, %s reached all", number(written), number(p.Total), number(p.Known))
+	right := fmt.Sprintf(" %s of %s written, %s reached all", numbers.Number(written), numbers.Number(p.Total), numbers.Number(p.Known))
 	bar := max(p.width-len(left)-len(right), 0)
 	known := bar * p.Known / all
 	begun := max(bar*written/all, known)
@@ -80,15 +82,15 @@ func (p *painter) totals() []string {
 	}
 	first, full := ack(p.FirstAck), ack(p.FullAck)
 	lost := lostShare(p.Lost, p.Handed)
-	repaired := number(p.Closed) + " repaired"
+	repaired := numbers.Number(p.Closed) + " repaired"
 	if p.Transport == Waku {
-		repaired = fmt.Sprintf("repaired %s by members, %s by the store", number(p.Closed-p.FromStore), number(p.FromStore))
+		repaired = fmt.Sprintf("repaired %s by members, %s by the store", numbers.Number(p.Closed-p.FromStore), numbers.Number(p.FromStore))
 	}
 	return []string{
-		p.fitting(fmt.Sprintf("lost %s of %s packets (%s) · misses: %s found, %s, %s open", number(p.Lost), number(p.Handed), lost,
-			number(p.Found), repaired, number(p.open())),
-			fmt.Sprintf("lost %s · %s: %s, %s open", lost, plural(p.Found, "miss", "misses"), repaired, number(p.open())),
-			fmt.Sprintf("lost %s · %s found, %s open", lost, plural(p.Found, "miss", "misses"), number(p.open()))),
+		p.fitting(fmt.Sprintf("lost %s of %s packets (%s) · misses: %s found, %s, %s open", numbers.Number(p.Lost), numbers.Number(p.Handed), lost,
+			numbers.Number(p.Found), repaired, numbers.Number(p.open())),
+			fmt.Sprintf("lost %s · %s: %s, %s open", lost, numbers.Plural(p.Found, "miss", "misses"), repaired, numbers.Number(p.open())),
+			fmt.Sprintf("lost %s · %s found, %s open", lost, numbers.Plural(p.Found, "miss", "misses"), numbers.Number(p.open()))),
 		p.fitting(fmt.Sprintf("half of all messages: first acknowledged within %s, known to have reached all within %s", first, full),
 			fmt.Sprintf("median: first acknowledgement %s, all %s", first, full)),
 	}
@@ -127,7 +129,7 @@ func (p *painter) members(room int) []string {
 	if p.width < 75 {
 		state = 18
 	}
-	digits := len(number(p.Total))
+	digits := len(numbers.Number(p.Total))
 	bar := p.width - len("member ") - len(" ") - digits - len("  ") - state
 	lines := []string{p.paint(dim, "member ") + p.legend(bar) + p.paint(dim, fmt.Sprintf(" %*s", digits, "has"))}
 	for i := range p.Members {
@@ -142,7 +144,7 @@ func (p *painter) members(room int) []string {
 		case m.Behind > 0 || m.Missing > 0 || m.Waiting > 0:
 			colour = yellow
 		}
-		line := p.paint(colour, fmt.Sprintf("%6d", i)) + " " + p.strip(i, bar) + fmt.Sprintf(" %*s", digits, number(m.Has))
+		line := p.paint(colour, fmt.Sprintf("%6d", i)) + " " + p.strip(i, bar) + fmt.Sprintf(" %*s", digits, numbers.Number(m.Has))
 		switch mark := m.mark(); {
 		case mark != "":
 			line += "  " + p.paint(colour, fit(mark, state))
@@ -228,7 +230,7 @@ const maxDots = 16
 func (p *painter) talk(room int) []string {
 	others := len(p.Members) - 1
 	dots := min(len(p.Members), maxDots)
-	count := 2*len(number(others)) + len(" of ")
+	count := 2*len(numbers.Number(others)) + len(" of ")
 	text := p.width - len("member  ") - len("  ") - dots - len(" ") - count
 	digits := strings.Repeat(" ", dots)
 	if others < maxDots {
@@ -242,7 +244,7 @@ func (p *painter) talk(room int) []string {
 	for i := max(len(p.Messages)-(room-1), 0); i < len(p.Messages); i++ {
 		m := &p.Messages[i]
 		known := bits.OnesCount64(m.Known)
-		certainty := fmt.Sprintf("%*d of %d", len(number(others)), known, others)
+		certainty := fmt.Sprintf("%*d of %d", len(numbers.Number(others)), known, others)
 		said := pad(m.Text, text)
 		switch {
 		case m.Unsent:

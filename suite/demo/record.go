@@ -9,6 +9,7 @@ import (
 	"github.com/causeway-im/causeway"
 	"github.com/causeway-im/causeway/sds"
 	"github.com/causeway-im/causeway/store"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // calmFor is how long everybody must have stayed online after a message was
@@ -353,7 +354,7 @@ func (r *recorder) comesBack(member int, wasCut bool) string {
 	r.returned = c
 	owed := len(c.owed)
 	r.caughtUp(c.at)
-	return fmt.Sprintf(": it lacks %s and has %s to send", plural(owed, "message", "messages"), number(r.members[member].unsent))
+	return fmt.Sprintf(": it lacks %s and has %s to send", numbers.Plural(owed, "message", "messages"), numbers.Number(r.members[member].unsent))
 }
 
 func (r *recorder) caughtUp(now time.Time) {

@@ -3,9 +3,10 @@ package demo
 import (
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // WriteTable writes r for people, 80 columns wide; with colour if the terminal
@@ -39,7 +40,7 @@ func (t *table) title(format string, args ...any) {
 
 func (t *table) head(r *Result) {
 	t.title("%d members wrote %s in %s; loss %s, seed %d",
-		r.Members, plural(r.Messages, "message", "messages"), clock(seconds(r.ConversationSeconds)), percent(r.Loss), r.Seed)
+		r.Members, numbers.Plural(r.Messages, "message", "messages"), clock(seconds(r.ConversationSeconds)), numbers.Percent(r.Loss), r.Seed)
 	if r.Waku != nil {
 		t.printf("over Waku: %d relays, 1 light node, and a store node that is no member\n", r.Members-1)
 	}
@@ -53,20 +54,20 @@ func (t *table) head(r *Result) {
 	if r.OK {
 		t.printf("%s after the last message every sender knew that all had everything\n", short(seconds(r.Seconds-r.ConversationSeconds)))
 	}
-	t.printf("\npackets handed over %11s    lost %10s    %s\n", number(r.Handed), number(r.Lost), lostShare(r.Lost, r.Handed))
-	t.printf("misses detected %15s    repaired %6s\n", number(r.Missed), number(r.Repaired))
+	t.printf("\npackets handed over %11s    lost %10s    %s\n", numbers.Number(r.Handed), numbers.Number(r.Lost), lostShare(r.Lost, r.Handed))
+	t.printf("misses detected %15s    repaired %6s\n", numbers.Number(r.Missed), numbers.Number(r.Repaired))
 	if r.Waku != nil {
-		t.printf("  by members %18s\n  from the store %14s    asked for by hint; %s more by catching up\n", number(r.ByMembers),
-			number(r.ByStoreHint), number(r.ByStoreCatchUp))
-		t.printf("the store brought others before they were missed: %s\n", number(r.FromStore))
+		t.printf("  by members %18s\n  from the store %14s    asked for by hint; %s more by catching up\n", numbers.Number(r.ByMembers),
+			numbers.Number(r.ByStoreHint), numbers.Number(r.ByStoreCatchUp))
+		t.printf("the store brought others before they were missed: %s\n", numbers.Number(r.FromStore))
 	}
-	t.printf("messages written offline %6s    packets not heard offline %s\n\n", number(r.Drafts), number(r.Unheard))
+	t.printf("messages written offline %6s    packets not heard offline %s\n\n", numbers.Number(r.Drafts), numbers.Number(r.Unheard))
 }
 
 func (t *table) latencies(r *Result) {
-	t.title("%-36s%8s%8s%8s%8s%8s", "all "+plural(r.Messages, "message", "messages"), "p50", "p90", "p95", "p99", "max")
+	t.title("%-36s%8s%8s%8s%8s%8s", "all "+numbers.Plural(r.Messages, "message", "messages"), "p50", "p90", "p95", "p99", "max")
 	t.rows(&r.Latencies)
-	t.title("%s while all were online*", plural(r.AllOnline.Messages, "message", "messages"))
+	t.title("%s while all were online*", numbers.Plural(r.AllOnline.Messages, "message", "messages"))
 	t.rows(&r.AllOnline.Latencies)
 	t.printf("* and for %s after; above, who was cut off sets the long times\n\n", short(calmFor))
 }
@@ -99,14 +100,14 @@ func (t *table) traffic(r *Result) {
 		t.counts("  "+name, r.Packets[name], r.Bytes.ByClass[name], r.Messages)
 	}
 	t.counts("  total", packets, bytes, r.Messages)
-	t.printf("%-44s%13s%14s\n", "    of it what the members wrote", number(r.Bytes.Content), each(r.Bytes.Content, r.Messages))
-	t.printf("%-44s%13s%14s\n", "    of it control, for the whole group", number(r.Bytes.Control), each(r.Bytes.Control, r.Messages))
+	t.printf("%-44s%13s%14s\n", "    of it what the members wrote", numbers.Number(r.Bytes.Content), each(r.Bytes.Content, r.Messages))
+	t.printf("%-44s%13s%14s\n", "    of it control, for the whole group", numbers.Number(r.Bytes.Control), each(r.Bytes.Control, r.Messages))
 	t.printf("control in one content message: p50 %s bytes, p99 %s bytes\n\n",
-		number(r.Bytes.InMessageP50), number(r.Bytes.InMessageP99))
+		numbers.Number(r.Bytes.InMessageP50), numbers.Number(r.Bytes.InMessageP99))
 }
 
 func (t *table) counts(name string, packets, bytes, messages int) {
-	t.printf("%-36s%8s%13s%14s\n", name, number(packets), number(bytes), each(bytes, messages))
+	t.printf("%-36s%8s%13s%14s\n", name, numbers.Number(packets), numbers.Number(bytes), each(bytes, messages))
 }
 
 // waku says what the Waku nodes did for that.
@@ -115,18 +116,18 @@ func (t *table) waku(w *Traffic) {
 		return
 	}
 	t.title("Waku messages, all members' nodes together")
-	t.printf("  published %13s, taken by no peer %s\n", number(int(w.Published)), number(int(w.Failed)))
-	t.printf("  received  %13s, duplicates %s; copies sent %s\n", number(int(w.Received)),
-		number(int(w.Duplicates)), number(int(w.Copies)))
+	t.printf("  published %13s, taken by no peer %s\n", numbers.Number(int(w.Published)), numbers.Number(int(w.Failed)))
+	t.printf("  received  %13s, duplicates %s; copies sent %s\n", numbers.Number(int(w.Received)),
+		numbers.Number(int(w.Duplicates)), numbers.Number(int(w.Copies)))
 	var dropped []string
 	for _, reason := range reasons {
 		if n := w.Dropped[reason]; n > 0 {
-			dropped = append(dropped, fmt.Sprintf("%13s  %s", number(int(n)), reason))
+			dropped = append(dropped, fmt.Sprintf("%13s  %s", numbers.Number(int(n)), reason))
 		}
 	}
 	t.printf("  dropped   %s\n", strings.TrimSuffix(strings.Join(dropped, "\n            "), "\n"))
-	t.printf("  stored    %13s; %s answered, with %s messages\n\n", number(int(w.Stored)),
-		plural(w.Queries, "query", "queries"), number(w.Answered))
+	t.printf("  stored    %13s; %s answered, with %s messages\n\n", numbers.Number(int(w.Stored)),
+		numbers.Plural(w.Queries, "query", "queries"), numbers.Number(w.Answered))
 }
 
 // deployed compares with what others would have sent.
@@ -141,7 +142,7 @@ func (t *table) deployed(r *Result) {
 		if row.bytes != content && content > 0 {
 			times = fmt.Sprintf("%6.0f ×", float64(row.bytes)/float64(content))
 		}
-		t.printf("  %-42s%13s%14s%s\n", row.name, number(row.bytes), each(row.bytes, r.Messages), times)
+		t.printf("  %-42s%13s%14s%s\n", row.name, numbers.Number(row.bytes), each(row.bytes, r.Messages), times)
 	}
 	t.printf("** without the syncs, resends and repairs of those two; counted by encoding\n" +
 		"   the same messages, over the same logs, in their formats\n\n")
@@ -157,7 +158,7 @@ func (t *table) verdict(r *Result) {
 	t.printf("%s %s.\n", t.style.paint(red, "FAILED:"), strings.Join(r.Failures, ";\n  "))
 	for i, line := range r.Overdue {
 		if i == maxOverdue {
-			t.printf("  … and %s more\n", number(len(r.Overdue)-i))
+			t.printf("  … and %s more\n", numbers.Number(len(r.Overdue)-i))
 			break
 		}
 		t.printf("  %s\n", line)
@@ -173,31 +174,7 @@ func each(total, messages int) string {
 	if messages == 0 {
 		return "-"
 	}
-	return number(total / messages)
-}
-
-// number writes n with commas.
-func number(n int) string {
-	if n < 0 {
-		return "-" + number(-n)
-	}
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return number(n) + " " + many
-}
-
-// percent writes a share with one decimal if it needs one.
-func percent(share float64) string {
-	return strings.TrimSuffix(strconv.FormatFloat(share*100, 'f', 1, 64), ".0") + " %"
+	return numbers.Number(total / messages)
 }
 
 // lostShare writes a share with one decimal.

@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // sample is a Result whose values differ.
@@ -42,9 +44,9 @@ func TestTable(t *testing.T) {
 		"60,001", "60,002", "987 messages while", "member 39", "1:00:00", "2:02:05", "1h18m", "876", "2:30:00", "11.8s after the last",
 		"111,000", "111\n", "222,000", "222\n", "171", "272", "33,333,000", "33,333 ", "44,444,000", "44,444 ", "all 41 logs"}
 	for i := range classes {
-		want = append(want, number(501+i), number(601_000+1000*i), number(601+i)+"\n")
+		want = append(want, numbers.Number(501+i), numbers.Number(601_000+1000*i), numbers.Number(601+i)+"\n")
 	}
-	want = append(want, number(6*501+15), number(6*601_000+15_000), "55 ×", "74 ×")
+	want = append(want, numbers.Number(6*501+15), numbers.Number(6*601_000+15_000), "55 ×", "74 ×")
 	for n := int64(5); n < 45; n++ {
 		want = append(want, short(time.Duration(n)*time.Second))
 	}
@@ -83,7 +85,7 @@ func TestTableOfWaku(t *testing.T) {
 	want := []string{"over Waku: 40 relays, 1 light node, and a store node", "by members             30,001\n", "from the store         20,002    asked for by hint; 9,999 more by catching up\n", "before they were missed: 8,765\n",
 		"1,000,001, taken by no peer 32\n", "1,000,002, duplicates 9,000,004; copies sent 9,000,003\n", "1,000,005; 60,006 queries answered, with 70,007 messages"}
 	for i, reason := range reasons {
-		want = append(want, number(100_001+i)+"  "+reason+"\n")
+		want = append(want, numbers.Number(100_001+i)+"  "+reason+"\n")
 	}
 	var b bytes.Buffer
 	if err := r.WriteTable(&b, false); err != nil {
@@ -201,12 +203,12 @@ func TestCalm(t *testing.T) {
 
 func TestFormats(t *testing.T) {
 	for _, tt := range []struct{ got, want string }{
-		{number(0), "0"}, {number(999), "999"}, {number(1000), "1,000"}, {number(1234567), "1,234,567"}, {number(-1234), "-1,234"},
-		{percent(0.2), "20 %"}, {percent(0.125), "12.5 %"}, {percent(0), "0 %"}, {lostShare(1, 8), "12.5 %"}, {lostShare(0, 0), "0.0 %"},
+		{numbers.Number(0), "0"}, {numbers.Number(999), "999"}, {numbers.Number(1000), "1,000"}, {numbers.Number(1234567), "1,234,567"}, {numbers.Number(-1234), "-1,234"},
+		{numbers.Percent(0.2), "20 %"}, {numbers.Percent(0.125), "12.5 %"}, {numbers.Percent(0), "0 %"}, {lostShare(1, 8), "12.5 %"}, {lostShare(0, 0), "0.0 %"},
 		{short(0), "0.00s"}, {short(9994 * time.Millisecond), "9.99s"}, {short(59 * time.Second), "59.0s"},
 		{short(61 * time.Second), "1m01s"}, {short(3660 * time.Second), "1h01m"},
 		{clock(65 * time.Second), "1:05"}, {clock(3725 * time.Second), "1:02:05"},
-		{plural(1, "miss", "misses"), "1 miss"}, {plural(2, "miss", "misses"), "2 misses"}, {each(7, 0), "-"}, {each(7, 2), "3"},
+		{numbers.Plural(1, "miss", "misses"), "1 miss"}, {numbers.Plural(2, "miss", "misses"), "2 misses"}, {each(7, 0), "-"}, {each(7, 2), "3"},
 		{fit("a\x1b[31mb\tc", 7), "a [31mb"}, {fit("日本", 3), "日"}, {fit("häß", 3), "häß"}, {pad("日本", 5), "日本 "}, {pad("है", 3), "है  "},
 	} {
 		if tt.got != tt.want {

@@ -10,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/causeway-im/causeway/sim/crowd"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 //go:embed page.html
@@ -66,9 +67,9 @@ func WritePage(w io.Writer, sc *crowd.Scenario, results []*crowd.Result, sizes [
 	}
 	r := results[0]
 	d := pageData{Scenario: string(text), Title: fmt.Sprintf("%s members, %s, %s loss",
-		number(r.Members), plural(r.Messages, "message", "messages"), percent(sc.Network.Loss))}
+		numbers.Number(r.Members), numbers.Plural(r.Messages, "message", "messages"), numbers.Percent(sc.Network.Loss))}
 	for _, r := range results {
-		d.Runs = append(d.Runs, pageRun{string(r.Policy), class(r.Policy), clock(seconds(r.VirtualSeconds)), number(int(r.Receives)), Failed(r)})
+		d.Runs = append(d.Runs, pageRun{string(r.Policy), class(r.Policy), clock(seconds(r.VirtualSeconds)), numbers.Number(int(r.Receives)), Failed(r)})
 	}
 	d.Tiles = tiles(results)
 	d.Charts = []picture{
@@ -105,7 +106,7 @@ func tiles(results []*crowd.Result) []tile {
 		{"noticed → repaired, p95", func(r *crowd.Result) string { return short(r.Repair.P95) }, nil},
 		{"delivered in order, p99", func(r *crowd.Result) string { return short(r.Consistency.P99) }, nil},
 		{"control bytes per message, whole group", func(r *crowd.Result) string { return size(r.Bytes.ControlPerMessageGroup) }, nil},
-		{"false acknowledgements", func(r *crowd.Result) string { return number(r.FalseAcks) },
+		{"false acknowledgements", func(r *crowd.Result) string { return numbers.Number(r.FalseAcks) },
 			func(r *crowd.Result) bool { return r.FalseAcks > 0 }},
 	}
 	var tiles []tile
@@ -135,7 +136,7 @@ type curve struct {
 
 // curves draws cumulative shares over time.
 func curves(title, note string, results []*crowd.Result, list ...curve) picture {
-	c := chart{title: title, y: axis{top: 1, text: func(v float64) string { return percent(v) }},
+	c := chart{title: title, y: axis{top: 1, text: func(v float64) string { return numbers.Percent(v) }},
 		x: axis{label: "seconds", text: func(v float64) string { return fmt.Sprintf("%.4g", v) }}}
 	least, most := 0.0, 0.0
 	for _, r := range results {
@@ -180,14 +181,14 @@ func growth(sizes []Sized, results []*crowd.Result) picture {
 	if len(sizes) < 2 {
 		return picture{Title: title, Note: "the scenario has no smaller group to compare with"}
 	}
-	c := chart{title: title, x: axis{label: "members", log: true, text: func(v float64) string { return number(int(v)) }},
+	c := chart{title: title, x: axis{label: "members", log: true, text: func(v float64) string { return numbers.Number(int(v)) }},
 		y: axis{log: true, text: tickSize}}
 	low, top := 0.0, 0.0
 	for n, r := range results {
 		s := series{name: string(r.Policy), class: class(r.Policy), dots: true}
 		for _, sized := range sizes {
 			if v := sized.Results[n].Bytes.ControlPerMessageGroup; v > 0 {
-				s.points = append(s.points, point{float64(sized.Members), v, fmt.Sprintf("%s members: %s", number(sized.Members), size(v))})
+				s.points = append(s.points, point{float64(sized.Members), v, fmt.Sprintf("%s members: %s", numbers.Number(sized.Members), size(v))})
 				top = max(top, v)
 				if low == 0 || v < low {
 					low = v
@@ -220,7 +221,7 @@ func timeRows(results []*crowd.Result) []pageRow {
 				}
 				row.Cells = append(row.Cells, short(ms))
 			}
-			row.Cells = append(row.Cells, number(d.Never))
+			row.Cells = append(row.Cells, numbers.Number(d.Never))
 			rows = append(rows, row)
 		}
 	}

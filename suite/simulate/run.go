@@ -8,13 +8,14 @@ import (
 	"time"
 
 	"github.com/causeway-im/causeway/sim/crowd"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // Run plays a scenario with each of the policies, one after the other.
 func Run(ctx context.Context, sc crowd.Scenario, policies []crowd.Policy, p *Progress) ([]*crowd.Result, error) {
 	var results []*crowd.Result
 	for _, sc.Policy = range policies {
-		r, err := crowd.Run(ctx, sc, p.watch(fmt.Sprintf("%s, %s members", sc.Policy, number(sc.Members))))
+		r, err := crowd.Run(ctx, sc, p.watch(fmt.Sprintf("%s, %s members", sc.Policy, numbers.Number(sc.Members))))
 		p.clear()
 		if err != nil {
 			return nil, err
@@ -32,7 +33,7 @@ func Failed(r *crowd.Result) []string {
 		failures = append(failures, "members do not hold the same messages at the end")
 	}
 	if r.FalseAcks > 0 {
-		failures = append(failures, plural(r.FalseAcks, "acknowledgement was", "acknowledgements were")+" false")
+		failures = append(failures, numbers.Plural(r.FalseAcks, "acknowledgement was", "acknowledgements were")+" false")
 	}
 	return failures
 }
@@ -88,7 +89,7 @@ func (p *Progress) watch(what string) func(crowd.Progress) {
 		took := now.Sub(p.began)
 		left := time.Duration(float64(took) * float64(c.Total-c.Virtual) / float64(max(c.Virtual, 1)))
 		p.say("%s: %s of %s, about %s left; %s, %s received", what, clock(c.Virtual), clock(c.Total), clock(left),
-			plural(c.Messages, "message", "messages"), number(int(c.Receives)))
+			numbers.Plural(c.Messages, "message", "messages"), numbers.Number(int(c.Receives)))
 	}
 }
 

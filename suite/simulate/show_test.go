@@ -13,6 +13,7 @@ import (
 
 	"github.com/causeway-im/causeway/sim/crowd"
 	"github.com/causeway-im/causeway/sim/trace"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 func scenario() crowd.Scenario {
@@ -44,8 +45,8 @@ func TestTable(t *testing.T) {
 	out := b.String()
 	for _, want := range []string{
 		fmt.Sprintf("40 members wrote %d messages in 1:00; loss 10 %%, seed 7\n", r[0].Messages),
-		"causeway: 1:30 of virtual time in ", number(int(r[1].Receives)) + " received, ",
-		"first copies lost by the network" + fmt.Sprintf("%26s%20s\n", number(r[0].Missed), number(r[1].Missed)),
+		"causeway: 1:30 of virtual time in ", numbers.Number(int(r[1].Receives)) + " received, ",
+		"first copies lost by the network" + fmt.Sprintf("%26s%20s\n", numbers.Number(r[0].Missed), numbers.Number(r[1].Missed)),
 		"\n    classic" + strings.Repeat(" ", 29) + fmt.Sprintf("%8s%8s", short(r[1].AckFirst.P50), short(r[1].AckFirst.P90)),
 		"control, of the whole group" + fmt.Sprintf("%31s%20s\n", size(float64(r[0].Bytes.Control)), size(float64(r[1].Bytes.Control))),
 		fmt.Sprintf("%-40s%20s", "  sync", fmt.Sprintf("%d %9s", r[0].Bytes.Packets["sync"], size(float64(r[0].Bytes.ByClass["sync"])))),
@@ -222,8 +223,8 @@ func TestProgress(t *testing.T) {
 
 func TestText(t *testing.T) {
 	for got, want := range map[string]string{
-		number(1234567): "1,234,567", number(-1000): "-1,000", plural(1, "cat", "cats"): "1 cat", plural(2000, "cat", "cats"): "2,000 cats",
-		percent(0.05): "5 %", percent(0.125): "12.5 %", part(1, 3): "1  33.3 %", part(0, 0): "0", part(99_999, 100_000): "99,999  99.999 %",
+		numbers.Number(1234567): "1,234,567", numbers.Number(-1000): "-1,000", numbers.Plural(1, "cat", "cats"): "1 cat", numbers.Plural(2000, "cat", "cats"): "2,000 cats",
+		numbers.Percent(0.05): "5 %", numbers.Percent(0.125): "12.5 %", part(1, 3): "1  33.3 %", part(0, 0): "0", part(99_999, 100_000): "99,999  99.999 %",
 		part(5, 5): "5  100.0 %", short(1234): "1.23s", short(12_345): "12.3s", short(125_000): "2m05s", short(3_720_000): "1h02m",
 		clock(65 * time.Second): "1:05", clock(time.Hour + time.Second): "1:00:01", size(9999): "9999 B", size(12_345): "12.3 kB",
 		size(1.25e6): "1.2 MB", size(3e9): "3.0 GB", tickSize(100): "100 B", tickSize(3e5): "300 kB", tickSize(2e6): "2 MB", tickSize(5e9): "5 GB",

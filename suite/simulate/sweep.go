@@ -12,6 +12,7 @@ import (
 	"sync"
 
 	"github.com/causeway-im/causeway/sim/crowd"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 	"github.com/causeway-im/causeway/suite/plot"
 )
 
@@ -105,8 +106,8 @@ func (g *Grid) Run(ctx context.Context, p *Progress) ([]Row, error) {
 		defer lock.Unlock()
 		done++
 		rows[i] = Row{list[i].Network.Loss, list[i].Load.Rate, r}
-		p.say("%s of %s runs; the last: %s, %s members, loss %s", number(done), number(len(list)),
-			list[i].Policy, number(list[i].Members), percent(list[i].Network.Loss))
+		p.say("%s of %s runs; the last: %s, %s members, loss %s", numbers.Number(done), numbers.Number(len(list)),
+			list[i].Policy, numbers.Number(list[i].Members), numbers.Percent(list[i].Network.Loss))
 	}
 	for range min(workers, len(list)) {
 		wg.Go(func() {
@@ -247,7 +248,7 @@ func (g *Grid) chart(rows []Row, title, unit string, log bool, of func(*crowd.Re
 func (g *Grid) lineName(policy crowd.Policy, loss, rate float64) string {
 	name := string(policy)
 	if len(g.Loss) > 1 {
-		name += ", loss " + percent(loss)
+		name += ", loss " + numbers.Percent(loss)
 	}
 	if len(g.Rate) > 1 {
 		name += fmt.Sprintf(", %g/s", rate)

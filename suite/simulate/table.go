@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/causeway-im/causeway/sim/crowd"
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
 
 // WriteTable writes results of one scenario for people, 80 columns wide, the
@@ -36,11 +37,11 @@ func (t *table) printf(format string, args ...any) { fmt.Fprintf(t, format, args
 
 func (t *table) head(sc *crowd.Scenario) {
 	r := t.results[0]
-	t.printf("%s members wrote %s in %s; loss %s, seed %d\n", number(r.Members), plural(r.Messages, "message", "messages"),
-		clock(lengthOf(sc)), percent(sc.Network.Loss), r.Seed)
+	t.printf("%s members wrote %s in %s; loss %s, seed %d\n", numbers.Number(r.Members), numbers.Plural(r.Messages, "message", "messages"),
+		clock(lengthOf(sc)), numbers.Percent(sc.Network.Loss), r.Seed)
 	for _, r := range t.results {
 		t.printf("%s: %s of virtual time in %.1f s, %s received, %.1f µs each\n", r.Policy, clock(seconds(r.VirtualSeconds)),
-			r.WallSeconds, number(int(r.Receives)), 1e6*r.WallSeconds/float64(max(r.Receives, 1)))
+			r.WallSeconds, numbers.Number(int(r.Receives)), 1e6*r.WallSeconds/float64(max(r.Receives, 1)))
 	}
 }
 
@@ -101,16 +102,16 @@ func countLines(results []*crowd.Result) lines {
 	l := lines{results: results}
 	l.heading("what became of the messages")
 	l.add(1, "all hold the same at the end", func(r *crowd.Result) string { return yes(r.Consistent) })
-	l.add(1, "first copies lost by the network", func(r *crowd.Result) string { return number(r.Missed) })
+	l.add(1, "first copies lost by the network", func(r *crowd.Result) string { return numbers.Number(r.Missed) })
 	l.add(2, "noticed", func(r *crowd.Result) string { return part(r.MissedDetected, r.Missed) })
-	l.add(2, "not repaired though somebody has it", func(r *crowd.Result) string { return number(r.Unrepaired) })
-	l.add(1, "not delivered in order", func(r *crowd.Result) string { return number(r.Undelivered) })
-	l.add(1, "false acknowledgements", func(r *crowd.Result) string { return number(r.FalseAcks) })
+	l.add(2, "not repaired though somebody has it", func(r *crowd.Result) string { return numbers.Number(r.Unrepaired) })
+	l.add(1, "not delivered in order", func(r *crowd.Result) string { return numbers.Number(r.Undelivered) })
+	l.add(1, "false acknowledgements", func(r *crowd.Result) string { return numbers.Number(r.FalseAcks) })
 	l.add(1, "last delivery after the last event", func(r *crowd.Result) string { return short(r.SettledMs) })
 	if results[0].Verdicts.Asked > 0 {
-		l.add(1, "verdicts on 90 % of the group", func(r *crowd.Result) string { return number(r.Verdicts.Asked) })
+		l.add(1, "verdicts on 90 % of the group", func(r *crowd.Result) string { return numbers.Number(r.Verdicts.Asked) })
 		l.add(2, "right", func(r *crowd.Result) string { return part(r.Verdicts.Right, r.Verdicts.Asked) })
-		l.add(2, "undecided", func(r *crowd.Result) string { return number(r.Verdicts.Undecided) })
+		l.add(2, "undecided", func(r *crowd.Result) string { return numbers.Number(r.Verdicts.Undecided) })
 		l.add(2, "95 % within", func(r *crowd.Result) string { return short(r.Verdicts.P95Ms) })
 	}
 	return l
@@ -145,7 +146,7 @@ func (t *table) times() {
 			d := f.of(r)
 			mark := ""
 			if d.Never > 0 {
-				mark, never = fmt.Sprintf(" %s never*", number(d.Never)), true
+				mark, never = fmt.Sprintf(" %s never*", numbers.Number(d.Never)), true
 			}
 			if d.Count == 0 {
 				t.printf("%-*s%8s\n", left, name, "-")
@@ -181,12 +182,12 @@ func byteLines(results []*crowd.Result) lines {
 	l.add(1, "on all links of the mesh", func(r *crowd.Result) string { return size(r.Bytes.Mesh) })
 	l.add(1, "most control by one member, × mean", func(r *crowd.Result) string { return fmt.Sprintf("%.1f", r.Fairness) })
 	l.add(1, "repairs per message that was missed", func(r *crowd.Result) string {
-		return fmt.Sprintf("%.1f, at most %s", r.RepairsPerIncident, number(r.RepairsMax))
+		return fmt.Sprintf("%.1f, at most %s", r.RepairsPerIncident, numbers.Number(r.RepairsMax))
 	})
 	l.heading("broadcasts and their bytes")
 	for _, class := range classes(results) {
 		l.add(1, class, func(r *crowd.Result) string {
-			return fmt.Sprintf("%s %9s", number(int(r.Bytes.Packets[class])), size(float64(r.Bytes.ByClass[class])))
+			return fmt.Sprintf("%s %9s", numbers.Number(int(r.Bytes.Packets[class])), size(float64(r.Bytes.ByClass[class])))
 		})
 	}
 	return l
@@ -217,7 +218,7 @@ func (t *table) kinds() {
 			if !k.Consistent {
 				name += " (not consistent)"
 			}
-			t.printf("%-*s%8s%8s%8s%8s%8s\n", left, name, number(k.Members), number(k.Missed), number(k.Unrepaired),
+			t.printf("%-*s%8s%8s%8s%8s%8s\n", left, name, numbers.Number(k.Members), numbers.Number(k.Missed), numbers.Number(k.Unrepaired),
 				short(k.AckFirst.P95), short(k.Repair.P95))
 		}
 	}

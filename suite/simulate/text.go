@@ -3,45 +3,21 @@ package simulate
 import (
 	"fmt"
 	"math"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/causeway-im/causeway/suite/internal/numbers"
 )
-
-// number writes n with commas.
-func number(n int) string {
-	if n < 0 {
-		return "-" + number(-n)
-	}
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func plural(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return number(n) + " " + many
-}
-
-// percent writes a share with one decimal if it needs one.
-func percent(share float64) string {
-	return strings.TrimSuffix(strconv.FormatFloat(share*100, 'f', 1, 64), ".0") + " %"
-}
 
 // part writes n and which share of all that is.
 func part(n, all int) string {
 	if all == 0 {
-		return number(n)
+		return numbers.Number(n)
 	}
 	share := 100 * float64(n) / float64(all)
 	if n < all && share >= 99.95 { // not all
-		return fmt.Sprintf("%s  %.3f %%", number(n), math.Floor(share*1000)/1000)
+		return fmt.Sprintf("%s  %.3f %%", numbers.Number(n), math.Floor(share*1000)/1000)
 	}
-	return fmt.Sprintf("%s  %.1f %%", number(n), share)
+	return fmt.Sprintf("%s  %.1f %%", numbers.Number(n), share)
 }
 
 // short writes milliseconds in at most seven characters.
