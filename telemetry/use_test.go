@@ -250,6 +250,7 @@ func TestHandedOnce(t *testing.T) {
 		{"published seen", "attempted handed acknowledged"},
 		{"seen published seen", "attempted acknowledged handed acknowledged"},
 		{"stored published", "attempted stored handed"},
+		{"stored published published", "attempted stored handed"},
 		{"seen", "attempted acknowledged"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
